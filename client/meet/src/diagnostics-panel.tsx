@@ -34,17 +34,18 @@ export function DiagnosticsPanel({ room, snapshot, notify, onClose }: Props) {
   };
   return (
     <Panel title={texts.diagnostics} id="diagnostics-panel" onClose={onClose}>
+      {/* Above the rows, whose number changes. */}
+      <button type="button" id="copy-diagnostics" className="with-icon" disabled={current === null} onClick={copy}>
+        <CopyIcon />
+        {texts.copyDiagnostics}
+      </button>
+      <p className="hint">{texts.diagnosticsHint}</p>
       {current === null ? null : <PathRows path={current.path} />}
       {(current?.people ?? []).map((person) => {
         const participant = everybodyIn(snapshot).find(({ id }) => id === person.id) ?? { name: "" };
         const name = nameOf(participant, texts);
         return <PersonRows key={person.id} person={person} name={person.id === snapshot.self?.id ? texts.you(name) : name} texts={texts} locale={locale} />;
       })}
-      <button type="button" id="copy-diagnostics" className="with-icon" disabled={current === null} onClick={copy}>
-        <CopyIcon />
-        {texts.copyDiagnostics}
-      </button>
-      <p className="hint">{texts.diagnosticsHint}</p>
     </Panel>
   );
 }

@@ -257,8 +257,14 @@ function outOfReach() {
   const menu = document.querySelector("[role=menu]");
   const all = [...(menu ?? document).querySelectorAll("button, a[href], input, select, textarea, video[controls]")];
   const shown = all.filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled && !element.matches(".skip"));
+  // The user cannot scroll these.
+  const boxes = [...document.querySelectorAll("*")].map((box) => [box, getComputedStyle(box)]);
+  const fixed = (side) => boxes.filter(([, style]) => ["hidden", "clip"].includes(style[side])).map(([box]) => box);
+  const [fixedX, fixedY] = [fixed("overflowX"), fixed("overflowY")];
   for (const element of shown) {
     element.scrollIntoView({ block: "center", inline: "center" });
+    for (const box of fixedX) box.scrollLeft = 0;
+    for (const box of fixedY) box.scrollTop = 0;
     const { left, top, right, bottom, width, height } = element.getBoundingClientRect();
     const name = element.getAttribute("aria-label") || element.textContent.trim().slice(0, 40) || element.id || element.tagName;
     const hit = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
