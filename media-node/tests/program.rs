@@ -73,6 +73,11 @@ fn room() -> RoomId {
     RoomId::parse("standup").expect("a room")
 }
 
+/// Sessions alone.
+fn welcome(sessions: Vec<Session>) -> RoomToNode {
+    RoomToNode::Welcome { sessions, forwards: Vec::new(), recording: None, microphones: Microphones::default() }
+}
+
 #[tokio::test]
 async fn a_client_connects_to_a_shard_and_the_room_hears_of_it() -> Result<()> {
     let mut fixture = Fixture::start().await?;
@@ -163,13 +168,7 @@ async fn a_client_over_tcp_finds_the_shard_of_its_session() -> Result<()> {
     let assignment = Assignment { room: room(), epoch: 7, shard: 2, ticket: "ticket-7".to_owned(), session: None };
     fixture.fleet.send(&FleetToNode::Assign(Box::new(assignment))).await?;
     let mut room = fixture.room("ticket-7", 7).await?;
-    room.send(&RoomToNode::Welcome {
-        sessions: vec![session],
-        forwards: Vec::new(),
-        recording: None,
-        microphones: Microphones::default(),
-    })
-    .await?;
+    room.send(&welcome(vec![session])).await?;
     let said = room.next::<NodeToRoom>().await?;
     assert_eq!(said, NodeToRoom::SessionConnected { session: number.session() });
     connecting.await??;
@@ -252,13 +251,7 @@ async fn a_lost_room_socket_is_dialled_again_and_an_old_epoch_is_refused() -> Re
     fixture.assign(7, "ticket-7", Some(session.clone())).await?;
     drop(fixture.room("ticket-7", 7).await?);
     let mut room = fixture.room("ticket-7", 7).await?;
-    room.send(&RoomToNode::Welcome {
-        sessions: vec![session.clone()],
-        forwards: Vec::new(),
-        recording: None,
-        microphones: Microphones::default(),
-    })
-    .await?;
+    room.send(&welcome(vec![session.clone()])).await?;
     fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
 
     fixture.assign(6, "ticket-6", Some(session.clone())).await?;
@@ -283,7 +276,7 @@ async fn a_welcome_in_parts_counts_once_it_is_whole() -> Result<()> {
     let part = |session: &Session| RoomToNode::WelcomePart { sessions: vec![session.clone()], forwards: Vec::new() };
     let last = |sessions: &[&Session]| {
         let sessions = sessions.iter().map(|session| (*session).clone()).collect();
-        RoomToNode::Welcome { sessions, forwards: Vec::new(), recording: None, microphones: Microphones::default() }
+        welcome(sessions)
     };
     fixture.assign(7, "ticket-7", None).await?;
     let mut room = fixture.room("ticket-7", 7).await?;
@@ -383,13 +376,7 @@ async fn drains_on_sigterm_until_the_deadline() -> Result<()> {
     let session = ClientNumber(1).subscriber(client::identity()?.fingerprint());
     fixture.assign(7, "ticket-7", Some(session.clone())).await?;
     let mut room = fixture.room("ticket-7", 7).await?;
-    room.send(&RoomToNode::Welcome {
-        sessions: vec![session],
-        forwards: Vec::new(),
-        recording: None,
-        microphones: Microphones::default(),
-    })
-    .await?;
+    room.send(&welcome(vec![session])).await?;
     fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
     load::process::terminate(fixture.node.pid()?);
     fixture.fleet.wait_for(|message| matches!(message, NodeToFleet::Draining {}).then_some(())).await?;
@@ -405,13 +392,7 @@ async fn a_second_signal_ends_at_once() -> Result<()> {
     let session = ClientNumber(1).subscriber(client::identity()?.fingerprint());
     fixture.assign(7, "ticket-7", Some(session.clone())).await?;
     let mut room = fixture.room("ticket-7", 7).await?;
-    room.send(&RoomToNode::Welcome {
-        sessions: vec![session],
-        forwards: Vec::new(),
-        recording: None,
-        microphones: Microphones::default(),
-    })
-    .await?;
+    room.send(&welcome(vec![session])).await?;
     fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
     let pid = fixture.node.pid()?;
     load::process::terminate(pid);

@@ -224,46 +224,43 @@ describe("a join that is given up", () => {
     expect(opened.sockets).toEqual([]);
   });
 
-  test("gives the lobby its devices back", async () => {
+  /** Lends a previewed camera to a join, until `abort`. */
+  async function lendsCamera(): Promise<{ camera: Capture; abort: () => Promise<void> }> {
     const camera = new Capture("camera", { on: true });
     camera.preview();
     await answerDevices();
     const controller = new AbortController();
     const joined = Room.join({ ...options, microphone: false, camera, signal: controller.signal }).catch(() => undefined);
     await settle();
-    controller.abort();
-    await joined;
+    const abort = async (): Promise<void> => {
+      controller.abort();
+      await joined;
+    };
+    return { camera, abort };
+  }
+
+  test("gives the lobby its devices back", async () => {
+    const { camera, abort } = await lendsCamera();
+    await abort();
     expect(stillOpen().tracks).toBe(1);
     camera.rest();
     expect(stillOpen().tracks).toBe(0);
   });
 
   test("keeps the devices of a page that is gone while it runs, and no longer", async () => {
-    const camera = new Capture("camera", { on: true });
-    camera.preview();
-    await answerDevices();
-    const controller = new AbortController();
-    const joined = Room.join({ ...options, microphone: false, camera, signal: controller.signal }).catch(() => undefined);
-    await settle();
+    const { camera, abort } = await lendsCamera();
     camera.abandon();
     await settle();
     expect(stillOpen().tracks).toBe(1);
-    controller.abort();
-    await joined;
+    await abort();
     await answerDevices();
     expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
   });
 
   test("by a page that has let its devices go opens none again", async () => {
-    const camera = new Capture("camera", { on: true });
-    camera.preview();
-    await answerDevices();
-    const controller = new AbortController();
-    const joined = Room.join({ ...options, microphone: false, camera, signal: controller.signal }).catch(() => undefined);
-    await settle();
+    const { camera, abort } = await lendsCamera();
     camera.rest();
-    controller.abort();
-    await joined;
+    await abort();
     await answerDevices();
     expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
   });

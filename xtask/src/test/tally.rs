@@ -35,8 +35,14 @@ impl Tally {
     }
 }
 
-/// The failed tests that cargo or node list at the end.
+/// The failed tests that cargo or node list at the end; none if a program of cargo ended without its list, because others
+/// could have failed there.
 pub(crate) fn failed_tests(log: &str) -> Vec<String> {
+    let lines = |is: fn(&str) -> bool| log.lines().filter(|line| is(line)).count();
+    let started = lines(|line| line.trim_start().starts_with("Running ") && line.ends_with(')'));
+    if started > lines(|line| line.starts_with("test result: ")) {
+        return Vec::new();
+    }
     let mut names = Vec::new();
     let mut of_cargo = false;
     let mut of_node = false;
@@ -139,6 +145,10 @@ mod tests {
             ✖ a call (in a tunnel) (5.0ms)\n  AssertionError\n";
         assert_eq!(failed_tests(node), ["a call (in a tunnel)"]);
         assert!(failed_tests("error: expected `;`\n    --> a.rs").is_empty());
+        let crashed = format!("     Running tests/a.rs (target/a)\n{cargo}     Running tests/e.rs (target/e)\n");
+        assert_eq!(failed_tests(&crashed), ["a::b", "c", "d"], "each has a result");
+        let crashed = format!("{crashed}     Running tests/f.rs (target/f)\nerror: signal: 11\n");
+        assert!(failed_tests(&crashed).is_empty());
     }
 
     #[test]
