@@ -35,13 +35,13 @@ class Bench {
   }
 
   /** Opens the device of the oldest request. */
-  arrives(): this {
+  arrives(isInterrupted = false): this {
     const [next] = this.pending;
     if (next === undefined) return this;
     const [opening, device] = next;
     this.pending.delete(opening);
     this.live.set(opening, { device, isEnabled: true });
-    return this.do({ on: "opened", opening });
+    return this.do({ on: "opened", opening, isInterrupted });
   }
 
   fails(code: "device_busy" | "device_denied" = "device_denied"): this {
@@ -116,6 +116,7 @@ describe("whatever the order of presses", () => {
     off: (bench) => bench.set(false),
     choose: (bench) => bench.choose("b"),
     arrives: (bench) => bench.arrives(),
+    arrivesMuted: (bench) => bench.arrives(true),
     fails: (bench) => bench.fails(),
     busy: (bench) => bench.fails("device_busy"),
     ends: (bench) => bench.ends(),
@@ -216,7 +217,8 @@ describe("what is heard late of an earlier opening", () => {
   const opensThird = (): Bench => new Bench("microphone", true, "a").use("call").arrives().choose("b").arrives().choose("c");
 
   test.each<CaptureEvent>([
-    { on: "opened", opening: 1 },
+    { on: "opened", opening: 1, isInterrupted: false },
+    { on: "opened", opening: 1, isInterrupted: true },
     { on: "failed", opening: 1, code: "device_denied" },
     { on: "lost", opening: 1, livedMs: 60_000 },
     { on: "interrupted", opening: 1, isInterrupted: true },
@@ -297,6 +299,15 @@ describe("an interruption by the system", () => {
     const bench = new Bench("microphone", true).use("call").arrives().interrupted(true);
     expect(isOn(bench.state)).toBe(false);
     expect(isOn(bench.interrupted(false).state)).toBe(true);
+  });
+
+  test("from before the device is open shows as off too, also on the device that replaces another", () => {
+    const bench = new Bench("microphone", true).use("call").arrives(true);
+    expect(isOn(bench.state)).toBe(false);
+    expect(isOn(bench.interrupted(false).state)).toBe(true);
+    expect(isOn(bench.choose("b").arrives(true).state)).toBe(false);
+    expect(isOn(bench.interrupted(false).state)).toBe(true);
+    expect(isOn(bench.ends().arrives(true).state)).toBe(false);
   });
 
   test("is over when the user presses the button: the device is opened anew", () => {

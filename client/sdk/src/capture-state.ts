@@ -51,7 +51,8 @@ export type CaptureEvent =
   | { readonly on: "choose"; readonly device: string }
   /** The device must not be used until the user turns it on again. */
   | { readonly on: "release" }
-  | { readonly on: "opened"; readonly opening: number }
+  /** A track may arrive interrupted: a call on the phone, a switch of the keyboard. */
+  | { readonly on: "opened"; readonly opening: number; readonly isInterrupted: boolean }
   | { readonly on: "failed"; readonly opening: number; readonly code: ClientErrorCode }
   /** This opening's track has ended: unplugged, taken away, or forbidden. */
   | { readonly on: "lost"; readonly opening: number; readonly livedMs: number }
@@ -126,7 +127,7 @@ class Step {
         this.#update({ wanted: false });
         return this.#stop();
       case "opened":
-        return this.#opened(event.opening);
+        return this.#opened(event);
       case "failed":
         return this.#failed(event.opening, event.code);
       case "lost":
@@ -189,7 +190,7 @@ class Step {
     }
   }
 
-  #opened(number: number): void {
+  #opened({ opening: number, isInterrupted }: Extract<CaptureEvent, { on: "opened" }>): void {
     const { opening, wanted, use, chosen } = this.#state;
     const isAwaited = opening?.number === number;
     if (isAwaited) {
@@ -200,7 +201,7 @@ class Step {
       return;
     }
     this.#stop();
-    this.#update({ live: { opening: number, asked: opening.asked, isEnabled: true, isInterrupted: false } });
+    this.#update({ live: { opening: number, asked: opening.asked, isEnabled: true, isInterrupted } });
   }
 
   #failed(number: number, code: ClientErrorCode): void {

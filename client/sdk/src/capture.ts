@@ -178,13 +178,14 @@ export class Capture extends Emitter<CaptureEvents> {
     this.#dispatch({ on: "release" });
   }
 
-  /** Uses a track that the application has opened. */
+  /** Uses a track that the application has opened. A disabled one counts as off. */
   adopt(track: MediaStreamTrack): void {
     // As if it had been opened here; an ended track is opened anew.
     const opening = this.#state.openings + 1;
     const isLive = track.readyState === "live";
-    const live = isLive ? { opening, asked: null, isEnabled: true, isInterrupted: false } : null;
-    this.#state = { ...this.#state, wanted: true, openings: opening, live };
+    const { enabled, muted } = track;
+    const live = isLive ? { opening, asked: null, isEnabled: enabled, isInterrupted: muted } : null;
+    this.#state = { ...this.#state, wanted: enabled || !isLive, openings: opening, live };
     if (isLive) {
       this.#watch(opening, track);
     }
@@ -244,7 +245,7 @@ export class Capture extends Emitter<CaptureEvents> {
           return;
         }
         this.#watch(opening, track);
-        this.#dispatch({ on: "opened", opening });
+        this.#dispatch({ on: "opened", opening, isInterrupted: track.muted });
       },
       (error: unknown) =>
         this.#failed(opening, error instanceof RoomError ? error : new RoomError("device_busy", String(error))),
@@ -256,8 +257,8 @@ export class Capture extends Emitter<CaptureEvents> {
     // Speech and faces: smooth rather than sharp.
     track.contentHint = this.kind === "camera" ? "motion" : "speech";
     track.onended = () => this.#lost(opening);
-    track.onmute = () => this.#dispatch({ on: "interrupted", opening, isInterrupted: true });
-    track.onunmute = () => this.#dispatch({ on: "interrupted", opening, isInterrupted: false });
+    track.onmute = track.onunmute = () =>
+      this.#dispatch({ on: "interrupted", opening, isInterrupted: track.muted });
   }
 
   #listen(isUsed: boolean): void {

@@ -93,7 +93,8 @@ export class Room extends RoomRequests {
 
   private constructor(options: JoinOptions) {
     super();
-    this.#local = new LocalMedia(options, { changed: () => this.#screenChanged() });
+    const muted = (source: TrackSource, isMuted: boolean): void => this.#dispatch({ on: "set_muted", source, muted: isMuted });
+    this.#local = new LocalMedia(options, { changed: () => this.#screenChanged(), muted });
     this.#speakerId = options.speakerId ?? null;
     this.#uplink = new Uplink(options.profile ?? null);
     this.#state = initial({

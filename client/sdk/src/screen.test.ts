@@ -5,8 +5,11 @@ import { ScreenShare } from "./screen";
 class Captured {
   onended: (() => void) | null = null;
   contentHint = "";
+  onmute: (() => void) | null = null;
+  onunmute: (() => void) | null = null;
   readyState = "live";
   stopped = false;
+  constructor(public muted = false) {}
   stop(): void {
     this.stopped = true;
   }
@@ -23,7 +26,7 @@ test("ends with the browser's own button too, once, and leaves nothing captured"
   const getDisplayMedia = vi.fn(() => Promise.resolve(stream));
   vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia } });
   const changed = vi.fn();
-  const share = new ScreenShare({ changed });
+  const share = new ScreenShare({ changed, muted: () => undefined });
   await share.start();
   expect([share.video, share.sound, changed.mock.calls.length]).toEqual([picture, sound, 1]);
 
@@ -41,7 +44,7 @@ test("who leaves while the browser still asks captures nothing", async () => {
   const answer = Promise.withResolvers<object>();
   vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia: () => answer.promise } });
   const changed = vi.fn();
-  const share = new ScreenShare({ changed });
+  const share = new ScreenShare({ changed, muted: () => undefined });
   const started = share.start();
   share.stop();
   answer.resolve({ getVideoTracks: () => [picture], getAudioTracks: () => [], getTracks: () => [picture] });
@@ -54,7 +57,7 @@ test("a screen is captured as the application wants", async () => {
   const stream = { getVideoTracks: () => [new Captured()], getAudioTracks: () => [], getTracks: () => [] };
   const getDisplayMedia = vi.fn<(wanted: object) => Promise<object>>(() => Promise.resolve(stream));
   vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia } });
-  const share = new ScreenShare({ changed: () => undefined });
+  const share = new ScreenShare({ changed: () => undefined, muted: () => undefined });
   await share.start();
   await share.start({ hint: "motion", sound: false });
   const video = { width: { ideal: 1_920, max: 3_840 }, height: { ideal: 1_080, max: 2_160 }, frameRate: 60 };
@@ -63,5 +66,32 @@ test("a screen is captured as the application wants", async () => {
     { video: { frameRate: { ideal: 15, max: 15 } }, audio: true },
     { video: { frameRate: { ideal: 30, max: 30 } }, audio: false },
     { video, audio: { echoCancellation: true, noiseSuppression: true } },
+  ]);
+});
+
+test("a window that shows nothing is muted until it shows something, and each share begins as its own tracks are", async () => {
+  const told: string[] = [];
+  const listener = {
+    changed: () => told.push("changed"),
+    muted: (source: string, muted: boolean) => told.push(`${source} ${muted ? "off" : "on"}`),
+  };
+  const share = new ScreenShare(listener);
+  const [picture, sound] = [new Captured(true), new Captured()];
+  const capturing = (...pictures: Captured[]): void => {
+    const stream = { getVideoTracks: () => pictures, getAudioTracks: () => [sound], getTracks: () => [...pictures, sound] };
+    vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia: () => Promise.resolve(stream) } });
+  };
+  capturing(picture);
+  await share.start();
+  const { onunmute } = picture;
+  picture.muted = false;
+  onunmute?.();
+  share.stop();
+  expect([picture.onmute, picture.onunmute]).toEqual([null, null]);
+  capturing(new Captured());
+  await share.start();
+  expect(told).toEqual([
+    ...["screen off", "screen_audio on", "changed", "screen on", "changed"],
+    ...["screen on", "screen_audio on", "changed"],
   ]);
 });

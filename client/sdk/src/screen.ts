@@ -14,6 +14,8 @@ export interface ScreenOptions {
 export interface ScreenListener {
   /** The tracks to send have changed; there may be none. */
   changed(): void;
+  /** A track delivers nothing or delivers again: the shared window was minimised or restored. Called before `changed`. */
+  muted(source: "screen" | "screen_audio", muted: boolean): void;
 }
 
 /** A still page needs no more, and a scrolling one is readable. */
@@ -56,6 +58,8 @@ export class ScreenShare {
     video.contentHint = hint;
     // The browser has its own stop button.
     video.onended = () => this.stop();
+    this.#watch("screen", video);
+    this.#watch("screen_audio", this.#sound);
     this.#listener.changed();
   }
 
@@ -73,10 +77,18 @@ export class ScreenShare {
     this.#drop();
   }
 
+  /** Reports every share anew: a moderator may have muted the one before. */
+  #watch(source: "screen" | "screen_audio", track: MediaStreamTrack | null): void {
+    if (track !== null) {
+      track.onmute = track.onunmute = () => this.#listener.muted(source, track.muted);
+      this.#listener.muted(source, track.muted);
+    }
+  }
+
   #drop(): void {
     for (const track of [this.#video, this.#sound]) {
       if (track !== null) {
-        track.onended = null;
+        track.onended = track.onmute = track.onunmute = null;
         track.stop();
       }
     }

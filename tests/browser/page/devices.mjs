@@ -127,6 +127,7 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
   /** Interrupts a device as the system does for a phone call. */
   window.interrupt = (kind, muted) => {
     const track = made[kind].findLast(({ readyState }) => readyState === "live");
+    Object.defineProperty(track, "muted", { value: muted, configurable: true });
     track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
   };
   /** Presses the browser's own button to stop sharing. */
