@@ -15,6 +15,8 @@ const HEARTBEAT_TIMEOUT_MS = 15_000;
 const RESUME_WINDOW_MS = 30_000;
 const RELOAD_WINDOW_MS = 5_000;
 const EMPTY_ROOM_LIFETIME_MS = 60_000;
+const PING_INTERVAL_MS = 10_000;
+const CLIENT_SILENCE_MS = 40_000;
 /** A browser's close code when a page is closed (RFC 6455 §7.4.1). */
 const GOING_AWAY = 1001;
 const PAGE_HIDDEN = 4002;
@@ -54,6 +56,33 @@ describe("alarms", { concurrency: true }, () => {
     assert.deepEqual(left, { type: "participant_left", participant: "bob", reason: "timed_out" });
     const late = await Client.connect(edge, "gone", "bob");
     assert.equal((await late.resume(bob.session)).code, "session_expired");
+  });
+
+  // Nothing but the platform's own record of its answers (`getWebSocketAutoResponseTimestamp`) tells the two apart.
+  alarm("without media, a client that sends no ping is gone after the resume window, and one that does stays", async (edge) => {
+    await MediaNode.start(edge);
+    const room = "silent";
+    const ada = await Client.join(edge, room, "ada");
+    const grace = await Client.join(edge, room, "grace", { over: "events" });
+    const pings = setInterval(() => [ada, grace].forEach((client) => client.send("ping")), PING_INTERVAL_MS);
+    try {
+      const bob = await Client.join(edge, room, "bob");
+      const began = performance.now();
+      await sleep(PING_INTERVAL_MS * 1.5);
+      await edge.hibernate(room);
+      const { code } = await due(CLIENT_SILENCE_MS, began, bob.ended(CLIENT_SILENCE_MS + LATE_MS));
+      assert.equal(code, 1000);
+      const left = ada.next("participant_left", RESUME_WINDOW_MS + LATE_MS);
+      assert.deepEqual(await due(CLIENT_SILENCE_MS + RESUME_WINDOW_MS, began, left), { type: "participant_left", participant: "bob", reason: "timed_out" });
+      for (const client of [ada, grace]) {
+        assert.equal(client.closed, null, client.participant);
+        assert.equal((await client.request({ type: "raise_hand", raised: true })).type, "done");
+      }
+      const pongs = ada.frames.filter((frame) => frame === "pong").length;
+      assert.ok(pongs >= Math.floor(CLIENT_SILENCE_MS / PING_INTERVAL_MS), `${pongs} pings were answered`);
+    } finally {
+      clearInterval(pings);
+    }
   });
 
   for (const [what, code] of [["is closed", GOING_AWAY], ["is put aside by the browser", PAGE_HIDDEN]]) {
