@@ -228,3 +228,22 @@ fn a_call_survives_steps_of_the_edges_clock() {
         world.check_everybody_plays();
     }
 }
+
+#[test]
+fn a_call_survives_nodes_whose_clocks_are_off() {
+    for (seed, ahead_ms) in (1..).zip([-3_600_000, -2_000, 2_000, 3_600_000]) {
+        let mut world = World::seeded(seed);
+        world.run_for(SECOND);
+        world.gather(&NAMES);
+        world.start_node_ahead("media-2", ahead_ms);
+        world.run_for(SECOND);
+        let serving = world.serving().remove(0);
+        assert_eq!(serving, "media-1", "{ahead_ms}");
+        world.kill_node(&serving);
+        world.run_for(Duration::from_millis(limits::HEARTBEAT_TIMEOUT_MS));
+        assert_eq!(world.serving(), ["media-2"], "{ahead_ms}");
+        world.run_for(5 * SECOND);
+        world.check_everybody_plays();
+        world.check_all();
+    }
+}

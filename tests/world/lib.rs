@@ -180,9 +180,20 @@ impl World {
 
     /// Starts a node with a capacity of so many sessions.
     pub fn start_node_for(&mut self, name: &str, sessions_max: usize) {
+        self.insert_node(&self.clock(), name, sessions_max);
+    }
+
+    /// Starts a node whose wall clock is ahead of the edge's. It reads that clock only now.
+    pub fn start_node_ahead(&mut self, name: &str, ahead_ms: i64) {
+        let mut clock = self.clock;
+        clock.step(ahead_ms);
+        self.insert_node(&clock, name, node::SESSIONS_MAX);
+    }
+
+    fn insert_node(&mut self, clock: &Clock, name: &str, sessions_max: usize) {
         let id = NodeId::parse(name).expect("a node's name");
         let address = SocketAddr::from((self.next_host(100), 7_000));
-        let node = Node::new(&self.clock, (id, address), sessions_max, self.random.next_u64(), self.breaches.clone());
+        let node = Node::new(clock, (id, address), sessions_max, self.random.next_u64(), self.breaches.clone());
         self.nodes.insert(name.into(), node);
     }
 

@@ -3,10 +3,10 @@
 use super::host::Host;
 use super::playable::{Playable, run};
 use super::ready;
-use serde_json::json;
+use serde_json::{Value, json};
 use stack::Stack;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
 
@@ -15,13 +15,32 @@ const BEFORE: &str = "+5s";
 const MEANWHILE: [&str; 6] = ["+6s", "+5s", "+0s", "-1s", "+4s", "-1s"];
 const BETWEEN_STEPS: Duration = Duration::from_millis(1_500);
 
+/// libfaketime, as the value of `LD_PRELOAD`.
+fn preload() -> String {
+    run("faketime", &["-f", "+0s", "printenv", "LD_PRELOAD"]).trim().to_owned()
+}
+
+/// The environment of a program whose wall clock is off by this much in libfaketime's format.
+pub(crate) fn shifted(offset: &str) -> Value {
+    let preload = preload();
+    let said = Command::new("date").arg("+%s").env("LD_PRELOAD", &preload).env("FAKETIME", offset).output();
+    assert_ne!(seconds(&said.expect("there is a date")), now_s(), "the clock can be set");
+    json!({ "LD_PRELOAD": preload, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1" })
+}
+
+fn seconds(said: &Output) -> i64 {
+    String::from_utf8_lossy(&said.stdout).trim().parse().expect("a number")
+}
+
+fn now_s() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64
+}
+
 /// Seconds by which a program with this clock is ahead of true time.
 fn stepped_s(offset: &Path, preload: &str) -> i64 {
     let mut date = Command::new("date");
     date.arg("+%s").env("LD_PRELOAD", preload).env("FAKETIME_TIMESTAMP_FILE", offset);
-    let output = date.output().expect("there is a date");
-    let said: i64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number");
-    said - SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64
+    seconds(&date.output().expect("there is a date")) - now_s()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,9 +50,9 @@ async fn a_wall_clock_that_is_stepped_leaves_no_mark() {
     set_clock("+0s");
     let mut stack = Stack::start();
     stack.command(&json!({ "do": "kill_node" }));
-    let preload = run("faketime", &["-f", "+0s", "printenv", "LD_PRELOAD"]);
+    let preload = preload();
     let env = json!({
-        "LD_PRELOAD": preload.trim(),
+        "LD_PRELOAD": preload,
         "FAKETIME_TIMESTAMP_FILE": offset,
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -42,7 +61,7 @@ async fn a_wall_clock_that_is_stepped_leaves_no_mark() {
     let of_node = stack.command(&json!({ "do": "node_environment" }));
     assert!(of_node["body"].as_str().expect("a text").contains("FAKETIME_TIMESTAMP_FILE="), "the node has that clock");
     set_clock(BEFORE);
-    assert_eq!(stepped_s(&offset, preload.trim()), 5, "and the clock can be set");
+    assert_eq!(stepped_s(&offset, &preload), 5, "and the clock can be set");
     let mut ada = Host::join(&stack, "stepped").await;
     ada.start().await;
     let started = Instant::now();

@@ -1,5 +1,6 @@
 //! A recording that continues on another node.
 
+use super::clocks;
 use super::empty::stored;
 use super::host::{Host, join_as_viewer, move_on, see_frames};
 use super::playable::Playable;
@@ -28,10 +29,15 @@ struct Call {
 
 impl Call {
     async fn begin(room: &str) -> Self {
+        Self::begin_with(room, json!({})).await
+    }
+
+    /// `env` is the environment of `media-2`.
+    async fn begin_with(room: &str, env: Value) -> Self {
         let mut stack = Stack::start();
         let mut ada = Host::join(&stack, room).await;
         let mut alan = join_as_viewer(&stack, room, "alan").await;
-        stack.command(&json!({ "do": "start_node", "name": "media-2" }));
+        stack.command(&json!({ "do": "start_node", "name": "media-2", "env": env }));
         ada.start().await;
         let started = Instant::now();
         see_frames(&mut alan, FRAMES).await;
@@ -171,8 +177,19 @@ async fn a_recording_goes_on_when_its_node_is_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_goes_on_when_its_node_is_drained() {
-    let room = "moves-drained";
-    let mut call = Call::begin(room).await;
+    check_drained("moves-drained", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_goes_on_undisturbed_on_a_node_whose_clock_is_two_seconds_off() {
+    for (room, offset) in [("moves-ahead", "+2s"), ("moves-behind", "-2s")] {
+        check_drained(room, clocks::shifted(offset)).await;
+    }
+}
+
+/// Records on a node that is drained and then on one with this environment.
+async fn check_drained(room: &str, env: Value) {
+    let mut call = Call::begin_with(room, env).await;
     sleep(Duration::from_secs(1)).await;
     call.stack.command(&json!({ "do": "drain_node" }));
     call.move_on(false).await;
@@ -184,5 +201,5 @@ async fn a_recording_goes_on_when_its_node_is_drained() {
     let duration = Playable::fetch(&mut call.stack, &recording).check(true);
     assert!((duration - lasted).abs() < 0.7, "{duration} s of {lasted} s");
     call.only_files_are_left(room).await;
-    println!("drained: {duration:.1} s, {hole_ms} ms between the nodes");
+    println!("{room}: {duration:.1} s, {hole_ms} ms between the nodes");
 }

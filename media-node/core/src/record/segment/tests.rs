@@ -1,7 +1,9 @@
 //! Packets in, parts and rows out, on the test's own clock.
 
+use super::super::timeline::Timeline;
 use super::super::webm::read;
 use super::*;
+use shared::manifest::SegmentManifest;
 use shared::rtp_parameters::CodecName;
 use shared::{Mid, SessionId, UnixMillis};
 
@@ -218,31 +220,83 @@ fn what_was_on_its_way_when_a_track_ended_is_recorded() {
     assert_eq!(fixture.words(), "0 joined ada ADA, 0 track t1, 0 part 1040, 1040 ended t1");
 }
 
-/// Twelve seconds of audio on a node whose clock is `ahead_us` ahead of the room's.
-fn recorded_by_clock(ahead_us: i64) -> (String, Vec<Vec<u8>>) {
-    let order = RecordingOrder { sent_at: UnixMillis((START_US / 1_000) as u64), ..order(vec![microphone(false)]) };
-    let mut segment = Segment::new(&order, 7);
-    segment.set_order(START_US + ahead_us, order);
+/// Audio recorded in one segment by a node whose clock is `ahead_us` ahead of the room's: packets 20 ms apart, one of 50
+/// lost.
+fn recorded_by_clock(epoch: u64, ahead_us: i64, indices: std::ops::Range<u64>) -> Fixture {
+    let at_us = |index: u64| START_US + index as i64 * 20_000;
+    let sent_at = UnixMillis((at_us(indices.start) / 1_000) as u64);
+    let order = RecordingOrder { sent_at, ..order(vec![microphone(false)]) };
+    let mut segment = Segment::new(&order, epoch);
+    segment.set_order(at_us(indices.start) + ahead_us, order);
     let mut fixture = Fixture { segment, parts: Vec::new(), rows: Vec::new(), keyframes: 0 };
     fixture.segment.open(TapNumber(1), reference("s1", "0"));
-    for index in (0..600).filter(|index| index % 50 != 7) {
+    for index in indices.clone().filter(|index| index % 50 != 7) {
         let packet = packet(index, 20, 48, &[0x78, 1, 2]);
         let at = packet.received_us + ahead_us;
         fixture.segment.packet(TapNumber(1), Packet { received_us: at, captured_us: Some(at), ..packet });
         fixture.segment.tick(at);
         fixture.drain();
     }
-    fixture.segment.finish(START_US + ahead_us + 12_000_000);
+    fixture.segment.finish(at_us(indices.end) + ahead_us);
     fixture.drain();
-    (fixture.words(), fixture.parts.into_iter().map(|(_, bytes)| bytes).collect())
+    fixture
 }
+
+const CLOCKS_AHEAD_US: [i64; 7] = [0, 1_000_000, -1_000_000, 2_000_000, -2_000_000, 5_000_000, -5_000_000];
 
 #[test]
 fn a_nodes_clock_that_is_off_changes_nothing() {
-    let right = recorded_by_clock(0);
+    let recorded = |ahead_us| {
+        let fixture = recorded_by_clock(7, ahead_us, 0..600);
+        (fixture.words(), fixture.parts)
+    };
+    let right = recorded(0);
     assert_eq!(right.1.len(), 3, "{}", right.0);
-    for ahead_us in [1_000_000, -1_000_000, 2_000_000, -2_000_000, 5_000_000, -5_000_000] {
-        assert_eq!(recorded_by_clock(ahead_us), right, "{ahead_us}");
+    for ahead_us in CLOCKS_AHEAD_US {
+        assert_eq!(recorded(ahead_us), right, "{ahead_us}");
+    }
+}
+
+/// Everything that players and readers of the manifest get of six seconds on one node and, 400 ms later, six on another.
+fn on_two_nodes(ahead_us: [i64; 2]) -> (Timeline, Vec<u64>) {
+    let segments = [(1, 0..300), (2, 320..620)];
+    let fixtures: Vec<Fixture> = std::iter::zip(segments, ahead_us)
+        .map(|((epoch, indices), ahead_us)| recorded_by_clock(epoch, ahead_us, indices))
+        .collect();
+    let manifest = |(epoch, fixture): (u64, &Fixture)| SegmentManifest {
+        version: shared::manifest::VERSION,
+        recording: fixture.segment.order().recording.clone(),
+        room: shared::RoomId::parse("daily").expect("an id"),
+        epoch,
+        node: shared::NodeId::parse(&format!("media-{epoch}")).expect("an id"),
+        started_at: fixture.segment.order().started_at,
+        is_sealed: true,
+        rows: fixture.rows.clone(),
+    };
+    let manifests: Vec<SegmentManifest> = (1..).zip(&fixtures).map(manifest).collect();
+    let blocks = |fixture: &Fixture| {
+        let parts: Vec<u8> = fixture.parts.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        read::blocks(&parts).iter().map(|block| block.at_ms).collect::<Vec<_>>()
+    };
+    (Timeline::new(&manifests, |_| true), fixtures.iter().flat_map(blocks).collect())
+}
+
+#[test]
+fn a_recording_of_two_nodes_is_the_same_however_their_clocks_differ() {
+    let right = on_two_nodes([0, 0]);
+    let holes = right.0.rows.iter().filter_map(|row| match row.event {
+        Event::Gap { packets: None, lasted_ms, .. } => Some((row.at_ms, lasted_ms)),
+        _ => None,
+    });
+    // The last frame of a part counts as 20 ms.
+    assert_eq!(holes.collect::<Vec<_>>(), [(6_000, 400)], "{:?}", right.0.rows);
+    let spans = right.0.segments.iter().map(|span| (span.starts_ms, span.ends_ms));
+    assert_eq!(spans.collect::<Vec<_>>(), [(0, 6_000), (6_400, 12_400)]);
+    assert!(right.1.is_sorted_by(|one, next| one < next), "one line of time: {:?}", right.1);
+    for first in CLOCKS_AHEAD_US {
+        for second in CLOCKS_AHEAD_US {
+            assert_eq!(on_two_nodes([first, second]), right, "{first} {second}");
+        }
     }
 }
 
