@@ -3,7 +3,7 @@
 //! The DTLS library's 1.3 server takes the client's first profile, and Chromium lists AES-CM first, which costs five
 //! times as much per packet as AES-GCM. Its 1.2 server prefers GCM. So the list determines the version.
 
-use super::fragments::{Attempts, CLIENT_HELLO, Fragment, Reader};
+use super::fragments::{Attempt, Attempts, CLIENT_HELLO, Fragment, Reader};
 
 const EXTENSION_USE_SRTP: usize = 14;
 const EXTENSION_SUPPORTED_VERSIONS: usize = 43;
@@ -43,11 +43,15 @@ impl Offer {
 pub struct ClientHello(Attempts);
 
 impl ClientHello {
+    /// True for a part of a client's first message.
+    pub(super) fn has(fragment: &Fragment<'_>) -> bool {
+        // With another number, the library would wait for this one in vain.
+        fragment.kind == CLIENT_HELLO && fragment.sequence == 0
+    }
+
     /// False if it is no part of a ClientHello or contains nothing new.
     pub fn push(&mut self, datagram: &[u8]) -> bool {
-        let Some(fragment) = Fragment::first(datagram) else { return false };
-        // The client's first message: the library would wait for this number in vain.
-        fragment.kind == CLIENT_HELLO && fragment.sequence == 0 && self.0.push(&fragment, datagram)
+        Fragment::first(datagram).filter(Self::has).is_some_and(|fragment| self.0.push(&fragment, datagram))
     }
 
     /// The client's offer, once a message is complete. An invalid message offers nothing.
@@ -58,7 +62,12 @@ impl ClientHello {
 
     /// Forgets the complete message and returns its datagrams, in order of arrival.
     pub fn take_datagrams(&mut self) -> Vec<Vec<u8>> {
-        self.0.take_whole().map(|whole| whole.datagrams().to_vec()).unwrap_or_default()
+        self.take_whole().map(|whole| whole.datagrams().to_vec()).unwrap_or_default()
+    }
+
+    /// Forgets the complete message and returns it.
+    pub(super) fn take_whole(&mut self) -> Option<Attempt> {
+        self.0.take_whole()
     }
 }
 

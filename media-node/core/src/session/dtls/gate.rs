@@ -4,9 +4,9 @@
 //! digest (RFC 8122), so another certificate is dropped as if it had never come, and so is what must follow the right
 //! one and comes before it. DTLS 1.3 encrypts all of this.
 //!
-//! Nothing tells other forged messages from the client's before its Finished message: a valid ClientHello before the
-//! client's own, and a ClientKeyExchange or CertificateVerify right after the certificate. Each ends the handshake at
-//! its timeout, and only a sender that can forge the client's verified address and guess the moment can send it.
+//! Nothing tells other forged messages from the client's before its Finished message: a ClientKeyExchange or
+//! CertificateVerify right after the certificate. It ends the handshake at its timeout, and only a sender that can forge
+//! the client's verified address and guess the moment, between two datagrams of one flight, can send it.
 
 use super::fragments::{
     Attempt, Attempts, CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_HELLO, CLIENT_KEY_EXCHANGE, Fragment, Reader,

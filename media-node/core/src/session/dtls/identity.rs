@@ -47,7 +47,7 @@ impl Identity {
         builder: dimpl::ConfigBuilder,
     ) -> Result<Self, IdentityError> {
         let config = builder
-            // ICE has verified the address already: a cookie would cost a round trip and protect nothing.
+            // ICE has verified the address already, and a cookie would cost each join a round trip.
             .use_server_cookie(false)
             .flight_start_rto(RETRANSMIT_AFTER)
             .flight_retries(RETRANSMITS_MAX)
