@@ -96,6 +96,15 @@ export class LocalMedia {
     return this.sources().find((published) => published.source === source)?.track ?? null;
   }
 
+  /** Turns off what a moderator has muted. */
+  silence(source: TrackSource): void {
+    if (source === "microphone" || source === "camera") {
+      void this[source].set(false);
+    } else {
+      this.screen.stop();
+    }
+  }
+
   /** Reopens the devices that are on. */
   async restart(): Promise<void> {
     const on = [this.microphone, this.camera].filter(({ snapshot }) => snapshot.on);

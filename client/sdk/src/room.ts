@@ -93,8 +93,7 @@ export class Room extends RoomRequests {
 
   private constructor(options: JoinOptions) {
     super();
-    const muted = (source: TrackSource, isMuted: boolean): void => this.#dispatch({ on: "set_muted", source, muted: isMuted });
-    this.#local = new LocalMedia(options, { changed: () => this.#screenChanged(), muted });
+    this.#local = new LocalMedia(options, { changed: () => this.#screenChanged(), muted: (source, muted) => this.#mute(source, muted) });
     this.#speakerId = options.speakerId ?? null;
     this.#uplink = new Uplink(options.profile ?? null);
     this.#state = initial({
@@ -351,12 +350,14 @@ export class Room extends RoomRequests {
   }
 
   #silenced(source: TrackSource): void {
-    if (source === "microphone" || source === "camera") {
-      void this.#local[source].set(false);
-    } else {
-      this.#local.screen.stop();
-    }
+    this.#local.silence(source);
     this.emit("silenced", { source });
+  }
+
+  /** A camera that the uplink pauses is muted too: others see initials rather than a frozen picture. */
+  #mute(source: TrackSource, isMuted: boolean): void {
+    const isPaused = source === "camera" && this.#uplink.limit?.bitrateBps === 0;
+    this.#dispatch({ on: "set_muted", source, muted: isMuted || isPaused });
   }
 
   #end(failure: Failure | null): void {
@@ -428,7 +429,7 @@ export class Room extends RoomRequests {
           this.#transport.replaceTrack(source, track);
         }
       },
-      muted: (source, muted) => this.#dispatch({ on: "set_muted", source, muted }),
+      muted: (source, muted) => this.#mute(source, muted),
       changed: () => this.#changed(),
       fellBack: (kind, label) => this.emit("device_changed", { kind, label }),
       failed: (error) => this.emit("error", error),
@@ -476,8 +477,7 @@ export class Room extends RoomRequests {
     const { limit, audioOnly, warning } = this.#uplink.take(counters, this.#state.publishes && camera.sends);
     if (limit !== undefined) {
       this.#transport.setCameraLimit(limit);
-      // Others see initials rather than a frozen picture.
-      this.#dispatch({ on: "set_muted", source: "camera", muted: !camera.sends || limit?.bitrateBps === 0 });
+      this.#mute("camera", !camera.sends);
     }
     if (audioOnly !== undefined) {
       this.emit("audio_only", { audioOnly });
