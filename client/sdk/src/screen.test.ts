@@ -39,6 +39,24 @@ test("ends with the browser's own button too, once, and leaves nothing captured"
   expect(changed.mock.calls.length).toBe(2);
 });
 
+test("sound that ends alone is no longer shared, and one that has ended never is", async () => {
+  const [picture, sound, ended] = [new Captured(), new Captured(), new Captured()];
+  const capturing = (heard: Captured): void => {
+    const stream = { getVideoTracks: () => [picture], getAudioTracks: () => [heard], getTracks: () => [picture, heard] };
+    vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia: () => Promise.resolve(stream) } });
+  };
+  const changed = vi.fn();
+  const share = new ScreenShare({ changed, muted: () => undefined });
+  capturing(sound);
+  await share.start();
+  sound.onended?.();
+  expect([share.video, share.sound, sound.onended, changed.mock.calls.length]).toEqual([picture, null, null, 2]);
+  ended.readyState = "ended";
+  capturing(ended);
+  await share.start();
+  expect([share.video, share.sound]).toEqual([picture, null]);
+});
+
 test("who leaves while the browser still asks captures nothing", async () => {
   const picture = new Captured();
   const answer = Promise.withResolvers<object>();

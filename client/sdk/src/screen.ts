@@ -54,12 +54,15 @@ export class ScreenShare {
     }
     this.#drop();
     this.#video = video;
-    this.#sound = stream.getAudioTracks()[0] ?? null;
+    this.#sound = stream.getAudioTracks().find(({ readyState }) => readyState === "live") ?? null;
     video.contentHint = hint;
     // The browser has its own stop button.
     video.onended = () => this.stop();
     this.#watch("screen", video);
-    this.#watch("screen_audio", this.#sound);
+    if (this.#sound !== null) {
+      this.#sound.onended = () => this.#dropSound();
+      this.#watch("screen_audio", this.#sound);
+    }
     this.#listener.changed();
   }
 
@@ -78,21 +81,29 @@ export class ScreenShare {
   }
 
   /** Reports every share anew: a moderator may have muted the one before. */
-  #watch(source: "screen" | "screen_audio", track: MediaStreamTrack | null): void {
-    if (track !== null) {
-      track.onmute = track.onunmute = () => this.#listener.muted(source, track.muted);
-      this.#listener.muted(source, track.muted);
-    }
+  #watch(source: "screen" | "screen_audio", track: MediaStreamTrack): void {
+    track.onmute = track.onunmute = () => this.#listener.muted(source, track.muted);
+    this.#listener.muted(source, track.muted);
+  }
+
+  /** The user has stopped sharing the sound alone. */
+  #dropSound(): void {
+    release(this.#sound);
+    this.#sound = null;
+    this.#listener.changed();
   }
 
   #drop(): void {
-    for (const track of [this.#video, this.#sound]) {
-      if (track !== null) {
-        track.onended = track.onmute = track.onunmute = null;
-        track.stop();
-      }
-    }
+    release(this.#video);
+    release(this.#sound);
     this.#video = this.#sound = null;
+  }
+}
+
+function release(track: MediaStreamTrack | null): void {
+  if (track !== null) {
+    track.onended = track.onmute = track.onunmute = null;
+    track.stop();
   }
 }
 
