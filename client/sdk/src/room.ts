@@ -110,7 +110,7 @@ export class Room extends RoomRequests {
       },
       closed: (code) => this.#dispatch({ on: "socket_closed", code }),
       frame: (text) => this.#dispatch({ on: "frame", text }),
-      tokenUnavailable: (detail) => this.#dispatch({ on: "token_unavailable", detail }),
+      tokenUnavailable: (failure) => this.#dispatch({ on: "token_unavailable", failure }),
     });
     this.#transport = this.#makeTransport(options);
     // A profile limits the camera before the first report, and also where no report changes anything.

@@ -1,4 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { RoomError } from "./errors";
+import type { TokenSource } from "./signal";
 import { Signal, roomUrl } from "./signal";
 
 afterEach(() => vi.unstubAllGlobals());
@@ -42,12 +44,12 @@ async function attempts(signal: Signal, heard: string[], count: number): Promise
   }
 }
 
-function signalTo(heard: string[]): Signal {
-  return new Signal(roomUrl("https://edge.example", "daily"), "a.b.c", {
+function signalTo(heard: string[], token: TokenSource = "a.b.c"): Signal {
+  return new Signal(roomUrl("https://edge.example", "daily"), token, {
     opened: () => heard.push("opened"),
     closed: (code) => heard.push(`closed ${code}`),
     frame: (text) => heard.push(text),
-    tokenUnavailable: (detail) => heard.push(detail),
+    tokenUnavailable: ({ code, detail }) => heard.push(`${code}: ${detail}`),
   });
 }
 
@@ -95,3 +97,13 @@ test("an edge that is too busy for events gets no WebSocket that the network blo
 function ways(tried: readonly string[]): string[] {
   return tried.map((what) => (what.startsWith("wss") ? "wss" : "http"));
 }
+
+test.each([
+  ["a RoomError of its own", new RoomError("banned", "for an hour"), "banned: for an hour"],
+  ["any other error", new Error("503"), "token_unavailable: Error: 503"],
+])("a source of tokens that fails with %s says why there is no connection", async (_, error, expected) => {
+  const [tried, heard] = [network({ socket: true, events: true }), [] as string[]];
+  signalTo(heard, () => Promise.reject(error)).open(null);
+  await vi.waitFor(() => expect(heard).toEqual([expected]));
+  expect(tried).toEqual([]);
+});

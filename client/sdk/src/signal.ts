@@ -1,7 +1,9 @@
 /** The signaling connection: a WebSocket, or server-sent events if the network blocks WebSockets. */
+import { RoomError } from "./errors";
 import { EventStream } from "./event-stream";
 import type { Link, LinkListener } from "./link";
 import { RESUME_SUBPROTOCOL_PREFIX, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
+import type { Failure } from "./state";
 import { WebSocketLink } from "./web-socket";
 
 /**
@@ -12,7 +14,8 @@ export type TokenSource = string | (() => string | Promise<string>);
 
 /** The connection's events; none are reported after we have closed it. */
 export interface SignalListener extends LinkListener {
-  tokenUnavailable(detail: string): void;
+  /** There is no token: with the error of the application's source, if that is a `RoomError`. */
+  tokenUnavailable(failure: Failure): void;
 }
 
 /** The address of a room's socket at an edge, for instance of `https://edge.example.org`. */
@@ -63,7 +66,7 @@ export class Signal {
       .then(this.#token)
       .then(
         (value) => number === this.#opened && this.#connect({ kind: "join", value }),
-        (error: unknown) => number === this.#opened && this.#listener.tokenUnavailable(String(error)),
+        (error: unknown) => number === this.#opened && this.#listener.tokenUnavailable(failureOf(error)),
       );
   }
 
@@ -105,9 +108,13 @@ export class Signal {
           : new EventStream(eventsUrl(this.#url), `${SCHEMES[kind]} ${value}`, listener);
     } catch (error) {
       // The browser refuses to send a token with characters other than letters, digits and dots.
-      this.#listener.tokenUnavailable(String(error));
+      this.#listener.tokenUnavailable(failureOf(error));
     }
   }
+}
+
+function failureOf(error: unknown): Failure {
+  return error instanceof RoomError ? { code: error.code, detail: error.detail } : { code: "token_unavailable", detail: String(error) };
 }
 
 interface Credential {

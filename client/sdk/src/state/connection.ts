@@ -75,12 +75,12 @@ export function drop(step: Step): void {
 }
 
 /** Without a token there is no socket. */
-export function tokenUnavailable(step: Step, { detail }: Extract<Event, { on: "token_unavailable" }>): void {
+export function tokenUnavailable(step: Step, { failure }: Extract<Event, { on: "token_unavailable" }>): void {
   if (step.state.phase === "active" && step.state.admitted) {
     // The application's server may be unavailable for a moment; the room is not.
     lost(step);
   } else if (step.state.phase === "active") {
-    step.end({ code: "token_unavailable", detail });
+    step.end(failure);
   }
 }
 

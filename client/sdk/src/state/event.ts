@@ -7,7 +7,7 @@ export type Event =
   | { readonly on: "start" }
   | { readonly on: "socket_opened" }
   | { readonly on: "socket_closed"; readonly code: number }
-  | { readonly on: "token_unavailable"; readonly detail: string }
+  | { readonly on: "token_unavailable"; readonly failure: Failure }
   | { readonly on: "frame"; readonly text: string }
   | { readonly on: "network_changed" }
   /** The page enters the back/forward cache, where it does not run; it may return at any time, or never. */

@@ -138,8 +138,8 @@ describe("joining", () => {
   test("ends when the application has no token", () => {
     const client = new Client();
     client.on({ on: "start" });
-    client.on({ on: "token_unavailable", detail: "503" });
-    expect(client.outcome()).toBe("end token_unavailable");
+    client.on({ on: "token_unavailable", failure: { code: "banned", detail: "" } });
+    expect(client.outcome()).toBe("end banned");
   });
 
   test("ends when the browser makes no offer", () => {
