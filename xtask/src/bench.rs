@@ -43,7 +43,7 @@ enum Name {
     Recording,
     /// From the click to the first decoded frame, in Chromium
     Join,
-    /// CPU, bytes and memory of a room in workerd, compared with the same room in JavaScript
+    /// CPU, bytes and memory of a room in workerd, compared with the same room in JavaScript; joins during floods
     Edge,
     /// A first start, from a fresh clone to a call, on an idle machine
     FirstCall,
@@ -74,7 +74,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             measure(workspace, options, "measure recording", load("bench-recording", &programs))?
         }
         Name::Join => measure(workspace, options, "measure join", join)?,
-        Name::Edge => measure(workspace, options, "measure edge", edge)?,
+        Name::Edge => {
+            let mut lines = measure(workspace, options, "measure edge", edge("bench-edge"))?;
+            lines.extend(measure(workspace, options, "measure floods", edge("bench-flood"))?);
+            lines
+        }
         Name::FirstCall => first_call::run(workspace)?,
     };
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -148,9 +152,11 @@ fn join(workspace: &Workspace, tools: &Tools, _: &Options) -> Result<Command> {
 }
 
 /// `tests/edge` starts the Worker as deployed, and the room in JavaScript.
-fn edge(workspace: &Workspace, tools: &Tools, _: &Options) -> Result<Command> {
-    build::build(workspace, tools, Part::Edge, Flavour::Release)?;
-    let mut command = tools.command("node");
-    command.arg(workspace.path("tests/edge/bench/bench-edge.mjs"));
-    Ok(command)
+fn edge(bench: &str) -> impl FnOnce(&Workspace, &Tools, &Options) -> Result<Command> {
+    move |workspace, tools, _| {
+        build::build(workspace, tools, Part::Edge, Flavour::Release)?;
+        let mut command = tools.command("node");
+        command.arg(workspace.path(&format!("tests/edge/bench/{bench}.mjs")));
+        Ok(command)
+    }
 }
