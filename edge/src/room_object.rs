@@ -406,7 +406,7 @@ fn frame(speaker: Speaker, message: &WebSocketIncomingMessage) -> Input {
             Input::ClientFrame { socket, frame: ClientFrame::parse(text) }
         }
         (Speaker::Client(socket), WebSocketIncomingMessage::Binary(_)) => {
-            Input::ClientFrame { socket, frame: Err(FrameError::Malformed) }
+            Input::ClientFrame { socket, frame: Err(FrameError::Malformed { id: None }) }
         }
         (Speaker::Node(socket), WebSocketIncomingMessage::String(text)) => {
             Input::NodeFrame { socket, frame: NodeToRoom::parse(text) }

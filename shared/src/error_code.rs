@@ -37,7 +37,7 @@ error_codes! {
     FrameTooLarge = "frame_too_large", false;
     /// No message has this `type`.
     UnknownMessage = "unknown_message", false;
-    /// The `type` is known, but a field is missing, of the wrong type or out of bounds.
+    /// A field is missing, of the wrong type or out of bounds.
     InvalidMessage = "invalid_message", false;
     /// The edge does not speak this version of the protocol.
     UnsupportedVersion = "unsupported_version", false;

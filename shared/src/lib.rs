@@ -15,6 +15,7 @@ pub mod object;
 #[cfg(feature = "openapi")]
 pub mod parser;
 pub mod rtp_parameters;
+mod scalar;
 pub mod signal;
 pub mod text;
 pub mod time;

@@ -5,10 +5,10 @@ use crate::error_code::ErrorCode;
 use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId, TrackId};
 use crate::limits;
 use crate::object;
+use crate::scalar::Scalar;
 use crate::text::Text;
 use crate::token::Grants;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,7 +237,7 @@ pub enum FrameError {
     },
     /// Not a JSON object with a `type`.
     #[error("the frame is not a JSON object with a type")]
-    Malformed,
+    Malformed { id: Option<u32> },
     /// An unknown `type`.
     #[error("no message has this type")]
     UnknownType { id: Option<u32> },
@@ -255,7 +255,7 @@ impl FrameError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::TooLarge { .. } => ErrorCode::FrameTooLarge,
-            Self::Malformed => ErrorCode::MalformedFrame,
+            Self::Malformed { .. } => ErrorCode::MalformedFrame,
             Self::UnknownType { .. } => ErrorCode::UnknownMessage,
             Self::Invalid { .. } => ErrorCode::InvalidMessage,
         }
@@ -265,28 +265,41 @@ impl FrameError {
     #[must_use]
     pub const fn id(&self) -> Option<u32> {
         match self {
-            Self::Malformed => None,
-            Self::TooLarge { id, .. } | Self::UnknownType { id } | Self::Invalid { id, .. } => *id,
+            Self::TooLarge { id, .. }
+            | Self::Malformed { id }
+            | Self::UnknownType { id }
+            | Self::Invalid { id, .. } => *id,
         }
     }
 }
 
 #[derive(Deserialize)]
 struct Head<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(default)]
-    id: serde_json::Value,
+    #[serde(rename = "type", default, borrow)]
+    kind: Scalar<'a>,
+    #[serde(default, borrow)]
+    id: Scalar<'a>,
 }
 
 impl Head<'_> {
     fn id(&self) -> Result<Option<u32>, FrameError> {
-        if self.id.is_null() {
-            return Ok(None);
-        }
-        let id = self.id.as_u64().and_then(|id| u32::try_from(id).ok());
+        let id = match self.id {
+            Scalar::Missing | Scalar::Null => return Ok(None),
+            Scalar::Number(id) => u32::try_from(id).ok(),
+            Scalar::Text(_) | Scalar::Other => None,
+        };
         let detail = "id must be an integer from 0 to 4294967295";
         id.map(Some).ok_or_else(|| FrameError::Invalid { id: None, detail: detail.into() })
+    }
+
+    fn kind(&self, id: Option<u32>) -> Result<&str, FrameError> {
+        match &self.kind {
+            Scalar::Text(kind) => Ok(kind),
+            Scalar::Missing => Err(FrameError::Malformed { id }),
+            Scalar::Null | Scalar::Number(_) | Scalar::Other => {
+                Err(FrameError::Invalid { id, detail: "type must be a string".into() })
+            }
+        }
     }
 }
 
@@ -299,11 +312,11 @@ impl ClientFrame {
         }
         // serde would also accept an array of the fields in order.
         if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
-            return Err(FrameError::Malformed);
+            return Err(FrameError::Malformed { id: None });
         }
-        let head: Head<'_> = serde_json::from_str(text).map_err(|_| FrameError::Malformed)?;
+        let head: Head<'_> = serde_json::from_str(text).map_err(|_| FrameError::Malformed { id: None })?;
         let id = head.id()?;
-        let Some(bytes_max) = ClientToEdge::frame_bytes_max(&head.kind) else {
+        let Some(bytes_max) = ClientToEdge::frame_bytes_max(head.kind(id)?) else {
             return Err(FrameError::UnknownType { id });
         };
         if bytes > bytes_max {

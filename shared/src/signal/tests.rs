@@ -101,7 +101,7 @@ fn bad_frames_get_a_code() {
     check_refused("", ErrorCode::MalformedFrame, None);
     check_refused("[]", ErrorCode::MalformedFrame, None);
     check_refused("{}", ErrorCode::MalformedFrame, None);
-    check_refused(r#"{"type":7}"#, ErrorCode::MalformedFrame, None);
+    check_refused(r#"{"id":3}"#, ErrorCode::MalformedFrame, Some(3));
     check_refused(r#"{"type":"webrtc-offer","id":3}"#, ErrorCode::UnknownMessage, Some(3));
     check_refused(r#"{"type":"set_muted","id":4}"#, ErrorCode::InvalidMessage, Some(4));
     check_refused(r#"{"type":"set_muted","id":4,"mid":"a b","muted":true}"#, ErrorCode::InvalidMessage, Some(4));
@@ -146,6 +146,18 @@ fn a_frame_is_an_object_and_so_is_every_structure_in_it() {
     let of_client: usize = vectors("client_to_edge").iter().map(|golden| inner(golden, &client)).sum();
     let of_edge: usize = vectors("edge_to_client").iter().map(|golden| inner(golden, &edge)).sum();
     assert!(of_client >= 6 && of_edge >= 20, "structures in golden messages: {of_client}, {of_edge}");
+}
+
+#[test]
+fn a_bad_type_is_named_and_answered_with_the_id() {
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    for kind in ["7", "-7", "1.5", "null", "true", r#"["leave"]"#, r#"{"type":"leave"}"#, &deep] {
+        check_detail(&format!(r#"{{"id":3,"type":{kind}}}"#), Some(3), "type must be a string");
+        check_detail(&format!(r#"{{"type":{kind}}}"#), None, "type must be a string");
+        check_detail(&format!(r#"{{"id":{deep},"type":{kind}}}"#), None, "id must be an integer");
+    }
+    assert!(ClientFrame::parse(r#"{"id":3,"type":"\u006ceave"}"#).is_ok());
+    check_refused(r#"{"id":3,"type":"leave","type":"leave"}"#, ErrorCode::MalformedFrame, None);
 }
 
 #[test]

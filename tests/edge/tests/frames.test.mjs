@@ -51,9 +51,11 @@ test("malformed, binary, unknown and invalid frames", async () => {
   await checkAnswered("", "malformed_frame");
   await checkAnswered("no JSON", "malformed_frame");
   await checkAnswered("[]", "malformed_frame");
-  await checkAnswered('{"id":1}', "malformed_frame");
+  await checkAnswered('{"id":1}', "malformed_frame", 1);
   await checkAnswered(Buffer.from('{"type":"leave"}'), "malformed_frame");
   await checkAnswered('{"type":"dance","id":7}', "unknown_message", 7);
+  // More than the unreadable ones that close a socket.
+  for (let count = 0; count < 20; count += 1) await checkAnswered(`{"id":3,"type":${count % 2 ? 7 : null}}`, "invalid_message", 3);
   await checkAnswered('{"type":"set_muted","id":8}', "invalid_message", 8);
   await checkAnswered('{"type":"set_muted","id":9,"mid":"../","muted":true}', "invalid_message", 9);
   await checkAnswered({ type: "view", id: 10, participants: Array(25).fill("ada") }, "invalid_message", 10);

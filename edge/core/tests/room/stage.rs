@@ -356,7 +356,7 @@ impl Stage {
 
     pub(crate) fn babble(&mut self, name: &str) -> Vec<Output> {
         let socket = self.socket(name);
-        self.input(Input::ClientFrame { socket, frame: Err(FrameError::Malformed) })
+        self.input(Input::ClientFrame { socket, frame: Err(FrameError::Malformed { id: None }) })
     }
 
     /// Joins with these sources; `muted` ones start muted.
