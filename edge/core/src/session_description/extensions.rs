@@ -18,9 +18,14 @@ const URIS: [&str; 7] = [
 /// Ids of one-byte headers (RFC 8285 §4.2), the only form that nodes write.
 const IDS: std::ops::RangeInclusive<u8> = 1..=14;
 
-/// The understood extensions of one section: id and direction, in the order of [`URIS`].
+/// The header extensions of one section.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OfferedExtensions([Option<(u8, Direction)>; URIS.len()]);
+pub struct OfferedExtensions {
+    /// The id and direction of those that Rotunda understands, in the order of [`URIS`].
+    understood: [Option<(u8, Direction)>; URIS.len()],
+    /// One bit for each id with a meaning, even one that Rotunda does not understand.
+    used: u16,
+}
 
 impl OfferedExtensions {
     /// Reads the values of the `a=extmap` lines of one level. The first line of an extension and of an id counts.
@@ -28,30 +33,30 @@ impl OfferedExtensions {
         let mut extensions = Self::default();
         for line in lines {
             let Some((id, direction, uri)) = extmap(line) else { continue };
-            if let Some(index) = URIS.iter().position(|known| *known == uri) {
-                extensions.add(index, id, direction);
-            }
+            extensions.add(URIS.iter().position(|known| *known == uri), id, direction);
         }
         extensions
     }
 
     /// Adds the extensions of the level above whose ids and URIs are still free.
     pub(super) fn or(mut self, above: &Self) -> Self {
-        for (index, extension) in above.0.iter().enumerate() {
+        for (index, extension) in above.understood.iter().enumerate() {
             if let Some((id, direction)) = extension {
-                self.add(index, *id, *direction);
+                self.add(Some(index), *id, *direction);
             }
         }
         self
     }
 
-    fn add(&mut self, index: usize, id: u8, direction: Direction) {
-        let is_used = self.0.iter().flatten().any(|(used, _)| *used == id);
-        if let Some(extension) = self.0.get_mut(index)
-            && extension.is_none()
-            && !is_used
-        {
-            *extension = Some((id, direction));
+    /// `index` is `None` for an extension that only occupies its id.
+    fn add(&mut self, index: Option<usize>, id: u8, direction: Direction) {
+        let bit = 1 << id;
+        if self.used & bit != 0 {
+            return;
+        }
+        self.used |= bit;
+        if let Some(extension) = index.and_then(|index| self.understood.get_mut(index)) {
+            *extension = extension.or(Some((id, direction)));
         }
     }
 
@@ -65,7 +70,7 @@ impl OfferedExtensions {
             Direction::RecvOnly => flow == Flow::NodeToClient,
             Direction::Inactive => false,
         };
-        let fitting = self.0.map(|extension| extension.filter(|(_, direction)| fits(*direction)));
+        let fitting = self.understood.map(|extension| extension.filter(|(_, direction)| fits(*direction)));
         let one_way = fitting.iter().flatten().filter(|(_, direction)| *direction != Direction::SendRecv);
         let one_way = one_way.map(|(id, _)| *id).collect();
         let [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation, transport_cc] =

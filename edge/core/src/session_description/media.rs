@@ -175,7 +175,8 @@ pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> (Vec<Fee
             continue;
         }
         for (offered, kind) in offered.iter_mut().zip(Feedback::ALL) {
-            *offered |= if words(value).eq(words(kind.as_str())) { named } else { 0 };
+            let is_kind = words(value).map(str::to_ascii_lowercase).eq(words(kind.as_str()).map(str::to_owned));
+            *offered |= if is_kind { named } else { 0 };
         }
     }
     let (mut common, mut single) = (Vec::new(), Vec::new());

@@ -363,7 +363,8 @@ fn transport(
     let fingerprints = fingerprints_of(fingerprints.ok_or(missing("fingerprint"))?)?;
     let (fingerprint, other_fingerprints) = fingerprints.split_first().ok_or(missing("fingerprint"))?;
     // RFC 8842 §5.2: a missing setup attribute means active.
-    match levels().find_map(|level| level.setup).filter(|setup| !matches!(setup.value, "actpass" | "active")) {
+    let is_usable = |setup: &str| ["actpass", "active"].iter().any(|role| role.eq_ignore_ascii_case(setup));
+    match levels().find_map(|level| level.setup).filter(|setup| !is_usable(setup.value)) {
         Some(setup) => Err(Problem::Setup.at(setup.line)),
         None => Ok(Client {
             ufrag: ufrag.value.into(),

@@ -13,7 +13,7 @@ use std::fmt::Write;
 /// until they know that it arrived, so another node, or this one after another offer, depends on that.
 pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Encoding> {
     let declared: BTreeSet<&str> = section.rids.iter().filter_map(|line| declared(line, codecs)).collect();
-    let streams = section.simulcast.and_then(sent).unwrap_or_default();
+    let streams = section.simulcast.map(sent).unwrap_or_default();
     let is_announced = streams.split(';').map(look_through).count() == section.fids.len();
     let mut layers: Vec<Encoding> = Vec::new();
     for (index, stream) in streams.split(';').map(look_through).enumerate() {
@@ -31,14 +31,10 @@ pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Encodi
     layers
 }
 
-fn sent(value: &str) -> Option<&str> {
-    let mut words = words(value);
-    while let (Some(direction), Some(streams)) = (words.next(), words.next()) {
-        if direction == "send" {
-            return Some(streams);
-        }
-    }
-    None
+/// The list behind `send`, without the blanks in it; it ends at the other direction.
+fn sent(value: &str) -> String {
+    let is_direction = |word: &&str| matches!(*word, "send" | "recv");
+    words(value).skip_while(|word| *word != "send").skip(1).take_while(|word| !is_direction(word)).collect()
 }
 
 /// The rid of an `a=rid` line that offers to send one of these codecs: `ID send [pt=96,97;…]`.

@@ -194,6 +194,8 @@ fn the_session_has_defaults_for_its_sections() {
         ("inactive-for-the-session", "BUNDLE 0 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag inactive"),
         ("extensions-for-the-session", "BUNDLE 0 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly +4 +1/recvonly"),
         ("rtcp-mux-for-the-session", JOINED),
+        // RFC 4145 §4: the role's case does not count.
+        ("setup-in-capital-letters", JOINED),
     ]);
 }
 
@@ -215,6 +217,14 @@ fn the_directions_of_extensions_are_reversed_or_the_line_is_left_out() {
         ("extensions-with-directions-received", &format!("{audio} sendonly +4 +1/sendonly")),
         ("extensions-with-directions-inactive", &format!("{audio} inactive +4")),
         ("extensions-with-ids-out-of-range", &format!("{audio} recvonly +3")),
+    ]);
+}
+
+#[test]
+fn an_id_has_the_first_meaning_of_the_nearest_level() {
+    check(&[
+        ("an-id-of-the-session-with-another-meaning-in-the-section", &format!("{JOINED} +1")),
+        ("an-id-that-another-extension-has", &format!("{JOINED} +1")),
     ]);
 }
 
@@ -242,6 +252,8 @@ fn layers_that_can_be_told_apart_are_accepted_and_the_others_left_out() {
         ("simulcast", &three),
         ("simulcast-of-four-layers", &three),
         ("simulcast-with-alternatives-and-pauses", &video("recvonly +9 +10 +11 rid rid rid recv q;h2;f")),
+        ("simulcast-with-blanks-between-its-layers", &three),
+        ("simulcast-with-blanks-around-every-sign", &video("recvonly +9 +10 +11 rid rid rid recv q;h2;f")),
         ("simulcast-in-both-directions", &video("recvonly +9 +10 +11 rid rid recv q;h")),
         ("simulcast-with-rids-that-nobody-can-use", &video("recvonly +9 +10 +11 rid rid recv q;h")),
         ("simulcast-of-another-codec", &video("recvonly +9 +10 +11 rid recv q")),
