@@ -72,17 +72,20 @@ function useReading(messages: readonly Message[]) {
       setNews((had) => had && !isAtEnd.current);
     }
   };
-  const count = messages.length;
-  const known = useRef(count);
-  const hasJustWritten = messages.at(-1)?.sentAt === null;
+  // Not the number of messages, which stays the same once the room keeps no more.
+  const newest = messages.findLast(({ number }) => number !== null)?.number ?? 0;
+  const last = messages.at(-1);
+  const written = last?.number === null ? last.id : null;
+  const known = useRef({ newest, written });
   useLayoutEffect(() => {
-    if (isAtEnd.current || hasJustWritten) {
+    const before = known.current;
+    known.current = { newest, written };
+    if (isAtEnd.current || (written !== null && written !== before.written)) {
       toEnd();
-    } else if (count > known.current) {
+    } else if (newest > before.newest) {
       setNews(true);
     }
-    known.current = count;
-  }, [count, hasJustWritten]);
+  }, [newest, written]);
   return { list, scrolled, hasNews, toEnd };
 }
 

@@ -287,7 +287,7 @@ export class Room extends RoomRequests {
     }
     if (before !== this.#state) {
       this.#changed();
-      messagesSince(before, this.#state, this.#snapshot).forEach((message) => this.emit("message", message));
+      messagesSince(before, this.#state).forEach((message) => this.emit("message", message));
     }
   }
 

@@ -3,6 +3,7 @@ import type { CaptureSnapshot } from "./capture";
 import type { RoomError } from "./errors";
 import type { LocalMedia } from "./local-media";
 import type {
+  ChatMessage,
   ConnectionState,
   Grants,
   GuestInfo,
@@ -209,11 +210,15 @@ function messages({ chat, outbox, self, roster }: State): Message[] {
 }
 
 /** New chat messages, without history and without the user's own messages. */
-export function messagesSince(before: State, after: State, { chat }: RoomSnapshot): Message[] {
-  const known = new Set(before.chat.map(({ message }) => message));
-  const news = after.chat.filter(({ message, number }) => !known.has(message) && number > after.chatBefore);
-  const numbers = new Set(before.chat === after.chat ? [] : news.map(({ number }) => number));
-  return chat.filter(({ number, isSelf }) => number !== null && numbers.has(number) && !isSelf);
+export function messagesSince(before: State, after: State): Message[] {
+  if (before.chat === after.chat) {
+    return [];
+  }
+  // A message's id alone is its author's choice, and numbers begin anew in a new room.
+  const keyOf = ({ number, participant, message }: ChatMessage): string => `${number} ${participant}/${message}`;
+  const known = new Set(before.chat.map(keyOf));
+  const news = new Set(after.chat.filter((message) => !known.has(keyOf(message))).map(({ number }) => number));
+  return messages(after).filter(({ number, isSelf }) => number !== null && number > after.chatBefore && news.has(number) && !isSelf);
 }
 
 /** A video that the downlink paused or resumed. */

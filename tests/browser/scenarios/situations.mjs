@@ -222,6 +222,34 @@ export function situationScenarios(world) {
       await Promise.all([ada.close(), grace.close()]);
     });
 
+    test("after two hundred messages the chat still follows, and still says that there are new ones", async () => {
+      const ada = await Participant.join(world.stack, world.chromium, "long-chat", "ada", { first: [[heldSockets]] });
+      const say = (from, count) => ada.page.evaluate((first, number) => {
+        const messages = Array.from({ length: number }, (_, index) => ({ number: first + index, message: `m${first + index}`, participant: "grace", name: "Grace", sent_at: 1_790_000_000_000, text: `line ${first + index}` }));
+        window.receive({ type: "chat", messages });
+      }, from, count);
+      const list = () => ada.page.evaluate(() => {
+        const { scrollTop, scrollHeight, clientHeight, children } = document.querySelector(".messages");
+        return { count: children.length, fromEnd: Math.round(scrollHeight - scrollTop - clientHeight), last: children[children.length - 1]?.querySelector(".text").textContent };
+      });
+      await say(1, 200);
+      await ada.press("chat");
+      await until("the end is shown", async () => (await list()).fromEnd < 2);
+      await say(201, 1);
+      await until("the new end is shown", async () => {
+        const { count, fromEnd, last } = await list();
+        return count === 200 && fromEnd < 2 && last === "line 201";
+      });
+      await ada.page.evaluate(() => document.querySelector(".messages").scrollTo(0, 100));
+      await ada.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      await say(202, 1);
+      await until("there are news", () => ada.page.evaluate(() => document.querySelector(".news-below") !== null));
+      await ada.press("chat");
+      await say(203, 2);
+      await until("the title counts", () => ada.page.evaluate(() => document.title === "(2) long-chat · Rotunda"));
+      await ada.close();
+    });
+
     test("on a Cyrillic keyboard the key of M mutes; German times are German", async () => {
       const ada = await Participant.join(world.stack, world.chromium, "cyrillic", "ada");
       await ada.page.evaluate(() => window.dispatchEvent(new KeyboardEvent("keydown", { key: "\u044C", code: "KeyM" })));
@@ -285,6 +313,18 @@ function fakeRecordings() {
     /\/recordings$/.test(String(request?.url ?? request))
       ? Promise.resolve(Response.json({ recordings: [{ id: "one", state: "ready", started_at: 1_790_000_000_000, files: ["Ada", "Grace", "W".repeat(128), "Lin"].map(file) }] }))
       : fetch(request, options);
+}
+
+/** Runs in the page, before the app: the test can receive frames that no room sends so fast. */
+function heldSockets() {
+  let newest = null;
+  window.WebSocket = class extends window.WebSocket {
+    constructor(...args) {
+      super(...args);
+      newest = this;
+    }
+  };
+  window.receive = (frame) => newest.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(frame) }));
 }
 
 /** A browser with site data blocked. */

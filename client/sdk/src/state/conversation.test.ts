@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { ChatMessage } from "../protocol.gen";
 import type { Event } from "../state";
 import { Client, resumed } from "./client.fixture";
+import { CHAT_MESSAGES_MAX } from "../protocol.gen";
+import { messagesSince } from "../snapshot";
 import { OUTBOX_MAX } from "./conversation";
 
 describe("conversation", () => {
@@ -62,6 +64,21 @@ describe("conversation", () => {
     client.frame({ type: "chat", messages: [said(1, "a"), said(2, "b")] });
     client.frame({ type: "chat", messages: [said(2, "b"), said(3, "c")] });
     expect(client.state.chat.map(({ number }) => number)).toEqual([1, 2, 3]);
+  });
+
+  test("what is said after two hundred messages is news, also under an id that somebody else has used", () => {
+    const client = new Client().joined();
+    const all = Array.from({ length: CHAT_MESSAGES_MAX }, (_, index) => said(index + 2, `m${index}`));
+    client.frame({ type: "chat", messages: all });
+    const news = (...messages: ChatMessage[]): (number | null)[] => {
+      const before = client.state;
+      client.frame({ type: "chat", messages });
+      expect(client.state.chat).toHaveLength(CHAT_MESSAGES_MAX);
+      return messagesSince(before, client.state).map(({ number }) => number);
+    };
+    expect(news(said(300, "new"))).toEqual([300]);
+    expect(news(said(301, "new", "eve"), said(302, "own", "grace"))).toEqual([301]);
+    expect(news(said(302, "own", "grace"))).toEqual([]);
   });
 
   test("leaving gives back what was not sent, and so many wait at most", () => {
