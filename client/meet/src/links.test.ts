@@ -24,11 +24,35 @@ test.each([
   ["a link with a letter without width", "https://example.org/a\u200B", "{https://example.org/a}\u200B"],
   ["a word with a link's beginning", "xhttps://a.org", "xhttps://a.org"],
   ["no link", "http:// and javascript:alert(1)", "http:// and javascript:alert(1)"],
+  ["a link in a Chinese sentence", "请点https://example.org/a加入", "请点{https://example.org/a}加入"],
+  ["a link in a Japanese sentence", "リンクhttps://example.org/a?b=1です。ーhttps://example.orgー", "リンク{https://example.org/a?b=1}です。ー{https://example.org}ー"],
+  ["a host in a Chinese sentence", "点https://example.org加入，或https://example.org:8080加入", "点{https://example.org}加入，或{https://example.org:8080}加入"],
+  ["a host in Korean and Thai sentences", "https://example.org에서 ไปที่https://example.org/aแล้ว", "{https://example.org}에서 ไปที่{https://example.org/a}แล้ว"],
+  ["a path with Korean particles, and one of Korean words", "https://example.org/a를 https://ko.wikipedia.org/wiki/한국", "{https://example.org/a}를 {https://ko.wikipedia.org/wiki/한국}"],
+  ["a link behind a Cyrillic, Greek or accented word", "смотриhttps://a.org/я δεςhttps://a.org caféhttps://a.org", "смотри{https://a.org/я} δες{https://a.org} café{https://a.org}"],
+  ["a host before a Cyrillic word", "https://a.orgи дальше", "{https://a.org}и дальше"],
+  ["hosts that are not Latin", "https://例え.jp/a https://www.例え.テスト https://bücher.example/ö https://пример.рф", "{https://例え.jp/a} {https://www.例え.テスト} {https://bücher.example/ö} {https://пример.рф}"],
+  ["a link before an Arabic comma, an emoji or a bullet", "https://a.org/b، https://a.org/c\u{1F600} https://a.org/d• x", "{https://a.org/b}، {https://a.org/c}\u{1F600} {https://a.org/d}• x"],
+  ["Markdown", "[https://a.org](https://a.org) [https://a.org/b](https://a.org/b) [text](https://a.org/c)", "[{https://a.org}]({https://a.org}) [{https://a.org/b}]({https://a.org/b}) [text]({https://a.org/c})"],
+  ["a table", "|https://a.org|x|https://a.org/b|", "|{https://a.org}|x|{https://a.org/b}|"],
+  ["a list without blanks", "https://a.org,https://b.org;https://c.org", "{https://a.org},{https://b.org};{https://c.org}"],
+  ["a link in a link", "https://a.org/?u=https://b.org https://web.example/2020/https://b.org", "{https://a.org/?u=https://b.org} {https://web.example/2020/https://b.org}"],
+  ["signs behind a host", "https://a.org^x https://a.org} https://[::1]|x https://a.org%", "{https://a.org}^x {https://a.org}} {https://[::1]}|x {https://a.org}%"],
+  ["a port that is none", "https://a.org:see https://a.org:99999 https://a.org:8080", "{https://a.org}:see {https://a.org}:99999 {https://a.org:8080}"],
+  ["an unfinished bracket", "https://a.org/b(", "{https://a.org/b}("],
   ["capital letters", "HTTPS://EXAMPLE.ORG", "{HTTPS://EXAMPLE.ORG}"],
 ])("%s", (_, text, expected) => {
   expect(marked(text)).toBe(expected);
   expect(partsOf(text).map((part) => part.text).join("")).toBe(text);
 });
+
+test.each(["https://]", "xhttps://", ",https://a.org", "https://a.org|", "https://例", "https://a.org/加", "http://a.org\\"])(
+  "many of %s cost no more than other letters",
+  (piece) => {
+    const text = piece.repeat(20_000);
+    expect(partsOf(text).map((part) => part.text).join("")).toBe(text);
+  },
+);
 
 test("brackets without end cost no more than other letters", () => {
   const brackets = ")".repeat(200_000);

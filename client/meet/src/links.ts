@@ -5,11 +5,25 @@ export interface Part {
   readonly isLink: boolean;
 }
 
-/** Up to a space, a quotation mark, a letter without width, or punctuation that addresses only have percent-encoded. */
-const LINK =
-  /https?:\/\/[^\s<>"\u201C\u201D\u2018\u2019\u00AB\u00BB\u200B-\u200F\u2060\uFEFF\u2014\u2026\u3001\u3002\u3008-\u3011\uFF01\uFF08\uFF09\uFF0C\uFF1A\uFF1B\uFF1F]+/giu;
-/** Characters that end a sentence rather than a link. */
-const AFTER = /[.,;:!?'*_~`]$/u;
+/**
+ * From the scheme, which is no part of a Latin word, to a blank, a quotation mark, anything but letters and digits
+ * outside of ASCII, which addresses only have percent-encoded, or the next link of a list.
+ */
+const LINK = /(?<![A-Za-z0-9])https?:\/\/(?:(?!(?<=[,;()[\]{}|\\^])https?:\/\/)[!#-;=?-~\p{L}\p{M}\p{N}])+/giu;
+/** The scheme and the host, with the port. */
+const HOST = /^https?:\/\/[^/?#]*/iu;
+/** A top-level domain is Latin or not, but never both: here the sentence goes on. */
+const AFTER_HOST = /(?<=[A-Za-z0-9\]])[^\0-\x7F][^.]*$/u;
+/**
+ * Letters of scripts without blanks between words, and the particles that Korean adds to a word. A link that people
+ * have copied has them percent-encoded.
+ */
+const SENTENCE =
+  /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{Script=Bopomofo}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}]|(?<=[A-Za-z0-9])\p{Script=Hangul}/u;
+/** Characters that end a sentence rather than a link, and those that open something. */
+const AFTER = /[.,;:!?'*_~`([{|\\^]$/u;
+/** Up to the first character that no host has, and then up to the port or password. */
+const SHORTER = [/^https?:\/\/(?:\[[\d:a-f]*\])?[^[\]|\\^{}`%]*/iu, /^https?:\/\/[\p{L}\p{M}\p{N}.-]+/iu];
 const PAIRS: ReadonlyMap<string, string> = new Map([
   [")", "("],
   ["]", "["],
@@ -21,9 +35,8 @@ export function partsOf(text: string): Part[] {
   const parts: Part[] = [];
   let end = 0;
   for (const match of text.matchAll(LINK)) {
-    const link = withoutEnd(match[0]);
-    const isInWord = /[\p{L}\p{N}]$/u.test(text.slice(0, match.index).slice(-2));
-    if (isInWord || !URL.canParse(link)) {
+    const link = linkIn(match[0]);
+    if (link === null) {
       continue;
     }
     if (match.index > end) {
@@ -33,6 +46,21 @@ export function partsOf(text: string): Part[] {
     end = match.index + link.length;
   }
   return end < text.length ? [...parts, { text: text.slice(end), isLink: false }] : parts;
+}
+
+/** The longest link that the text begins with. */
+function linkIn(text: string): string | null {
+  const host = HOST.exec(text)?.[0] ?? "";
+  const after = AFTER_HOST.exec(host);
+  const path = text.slice(host.length);
+  const link = after === null ? host + path.slice(0, endOf(path)) : host.slice(0, after.index);
+  const shorter = SHORTER.map((start) => start.exec(link)?.[0] ?? "");
+  return [link, ...shorter].map(withoutEnd).find((candidate) => URL.canParse(candidate)) ?? null;
+}
+
+function endOf(path: string): number {
+  const end = path.search(SENTENCE);
+  return end === -1 ? path.length : end;
 }
 
 /** A closing bracket belongs to the link if its opening one does, otherwise to the sentence. */
