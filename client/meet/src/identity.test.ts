@@ -127,6 +127,20 @@ describe("in the lobby", () => {
     await late;
   });
 
+  test("a guest who waits does so through a lost network and a restart of the edge, and is told so before", async () => {
+    vi.useFakeTimers();
+    answers(lobby, wait, [503, {}], wait, [201, { token: "t", pass: "p" }]);
+    const waiting = vi.fn();
+    const done = waitInLobby("daily", "Ada", new AbortController().signal, waiting);
+    await vi.advanceTimersByTimeAsync(0);
+    asked.mockImplementationOnce(() => Promise.reject(new TypeError("Failed to fetch")));
+    await vi.advanceTimersByTimeAsync(12_000);
+    await done;
+    expect(waiting.mock.calls.flat()).toEqual(["moderator", "moderator", "moderator", "moderator"]);
+    asked.mockImplementation(() => Promise.reject(new TypeError("Failed to fetch")));
+    await expect(waitInLobby("daily", "Ada", new AbortController().signal, vi.fn())).rejects.toMatchObject({ code: "unreachable" });
+  });
+
   test("a guest for whom there is no place asks again by themselves, ever less often", async () => {
     vi.useFakeTimers();
     vi.spyOn(Math, "random").mockReturnValue(1);

@@ -59,7 +59,7 @@ let asked: Promise<Policy> | null = null;
 
 /** The deployment's policy for people without a token; requested once, unless the edge was unreachable. */
 function policy(): Promise<Policy> {
-  asked ??= fetch("/v1/guests").then((response) => response.json() as Promise<Policy>);
+  asked ??= request("/v1/guests").then(({ body }) => body as Policy);
   asked.catch(() => (asked = null));
   return asked;
 }
@@ -83,14 +83,16 @@ export async function waitInLobby(
   }
   const until = Date.now() + WAIT_MS;
   let fullInARow = 0;
+  let before: WaitingFor | null = null;
   for (;;) {
-    const waitingFor = await knockInLobby(room, name);
+    const waitingFor = await knockInLobby(room, name, before);
     if (waitingFor === null) {
       return;
     }
     if (Date.now() >= until) {
       throw waitingFor === "place" ? new RoomError("room_full", "the waiting room is full") : new RoomError("not_admitted", "nobody answered");
     }
+    before = waitingFor;
     onWaiting(waitingFor);
     fullInARow = waitingFor === "place" ? fullInARow + 1 : 0;
     await new Promise((resolve) => setTimeout(resolve, askAgainMs(fullInARow)));
@@ -98,13 +100,16 @@ export async function waitInLobby(
   }
 }
 
-/** The reason to wait; `null` once the guest is admitted. */
-async function knockInLobby(room: string, name: string): Promise<WaitingFor | null> {
+/** The reason to wait; `null` once the guest is admitted. A guest who waits goes on while the edge is out of reach. */
+async function knockInLobby(room: string, name: string, before: WaitingFor | null): Promise<WaitingFor | null> {
   try {
     return (await knock(room, name)) === null ? "moderator" : null;
   } catch (error) {
     if (error instanceof RoomError && LATER.includes(error.detail)) {
       return "place";
+    }
+    if (before !== null && error instanceof RoomError && error.code === "unreachable") {
+      return before;
     }
     throw error;
   }
@@ -132,18 +137,32 @@ export async function guestToken(room: string, name: string): Promise<string> {
 async function knock(room: string, name: string): Promise<string | null> {
   const key = `${PASS_KEY}.${room}`;
   const pass = recall("session", key);
-  const response = await fetch("/v1/guests", {
+  const { response, body } = await request("/v1/guests", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ room, name, ...(pass === null ? {} : { pass }) }),
   });
-  const body = (await response.json()) as { token?: string; pass?: string; code?: string };
   if (!response.ok || body.pass === undefined) {
     const code = body.code === "not_admitted" ? body.code : "token_unavailable";
     throw new RoomError(code, body.code ?? `HTTP ${response.status}`);
   }
   remember("session", key, body.pass);
   return body.token ?? null;
+}
+
+type Answer = Partial<Policy> & { readonly token?: string; readonly pass?: string; readonly code?: string };
+
+/** Throws `unreachable` if the network, a proxy or the edge fails. */
+async function request(url: string, init?: RequestInit): Promise<{ response: Response; body: Answer }> {
+  try {
+    const response = await fetch(url, init);
+    if (response.status >= 500) {
+      throw new Error(`HTTP ${response.status}`);
+    }
+    return { response, body: (await response.json()) as Answer };
+  } catch (error) {
+    throw new RoomError("unreachable", String(error), { cause: error });
+  }
 }
 
 /** The `exp` of a JWT (RFC 7519 §4.1.4); infinite if it cannot be read, as the edge will refuse the token. */

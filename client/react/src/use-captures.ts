@@ -6,8 +6,8 @@ import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 export type Captures = Readonly<Record<DeviceKind, Capture>>;
 
 /**
- * Both devices for the lifetime of the component; `options` counts at the first render only. While `isPreviewed` they
- * are captured for a preview. Unmounting releases them, unless a room uses them.
+ * Both devices for the lifetime of the component; `options` counts at the first render only. When `isPreviewed` becomes
+ * true they are captured for a preview, until a room uses them. Unmounting releases them, unless a room uses them.
  */
 export function useCaptures(options: Readonly<Record<DeviceKind, CaptureOptions>>, isPreviewed: boolean): Captures {
   const [captures] = useState<Captures>(() => ({
@@ -15,21 +15,29 @@ export function useCaptures(options: Readonly<Record<DeviceKind, CaptureOptions>
     camera: new Capture("camera", options.camera),
   }));
   useEffect(() => {
-    if (!isPreviewed) {
-      return undefined;
+    if (isPreviewed) {
+      captures.microphone.preview();
+      captures.camera.preview();
     }
-    const both = [captures.microphone, captures.camera];
-    const preview = (): void => both.forEach((capture) => capture.preview());
-    const rest = (): void => both.forEach((capture) => capture.isPreviewed && capture.rest());
-    preview();
-    // Some browsers keep a left page for the user's return.
+  }, [captures, isPreviewed]);
+  useEffect(() => {
+    let resting: readonly Capture[] = [];
+    // Some browsers keep a left page for the user's return. A room looks after the devices that it uses.
+    const rest = (): void => {
+      resting = [captures.microphone, captures.camera].filter((capture) => capture.isPreviewed);
+      resting.forEach((capture) => capture.rest());
+    };
+    const preview = (): void => {
+      resting.forEach((capture) => capture.preview());
+      resting = [];
+    };
     window.addEventListener("pagehide", rest);
     window.addEventListener("pageshow", preview);
     return () => {
       window.removeEventListener("pagehide", rest);
       window.removeEventListener("pageshow", preview);
     };
-  }, [captures, isPreviewed]);
+  }, [captures]);
   useEffect(
     () => () => {
       captures.microphone.abandon();
