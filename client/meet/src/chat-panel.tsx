@@ -6,6 +6,7 @@ import type { Dispatch, FormEvent, KeyboardEvent, SetStateAction } from "react";
 import { Fragment, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { SendIcon } from "./icons";
 import { partsOf } from "./links";
+import { Name } from "./name";
 import { nameOf } from "./names";
 import { Panel } from "./panel";
 import { usePreferences } from "./preferences";
@@ -101,7 +102,7 @@ function Line({ message, before }: { message: Message; before: Message | null })
       {isSame && sentAt !== null ? null : (
         <p className="author">
           <strong>
-            <bdi>{isSelf ? texts.you(shown) : shown}</bdi>
+            <Name name={shown} isSelf={isSelf} />
           </strong>{" "}
           <small>{time}</small>
         </p>

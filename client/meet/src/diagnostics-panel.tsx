@@ -7,6 +7,7 @@ import type { Entry, Path, PersonReport, Report, TrackReport } from "./diagnosti
 import { asJson, report } from "./diagnostics";
 import { everybodyIn } from "./everybody";
 import { CopyIcon } from "./icons";
+import { Name } from "./name";
 import { nameOf } from "./names";
 import { Panel } from "./panel";
 import { usePreferences } from "./preferences";
@@ -44,7 +45,7 @@ export function DiagnosticsPanel({ room, snapshot, notify, onClose }: Props) {
       {(current?.people ?? []).map((person) => {
         const participant = everybodyIn(snapshot).find(({ id }) => id === person.id) ?? { name: "" };
         const name = nameOf(participant, texts);
-        return <PersonRows key={person.id} person={person} name={person.id === snapshot.self?.id ? texts.you(name) : name} texts={texts} locale={locale} />;
+        return <PersonRows key={person.id} person={person} name={name} isSelf={person.id === snapshot.self?.id} texts={texts} locale={locale} />;
       })}
     </Panel>
   );
@@ -80,15 +81,16 @@ function PathRows({ path }: { readonly path: Path }) {
 interface PersonProps {
   readonly person: PersonReport;
   readonly name: string;
+  readonly isSelf: boolean;
   readonly texts: Texts;
   readonly locale: string;
 }
 
-function PersonRows({ person, name, texts, locale }: PersonProps) {
+function PersonRows({ person, name, isSelf, texts, locale }: PersonProps) {
   return (
     <section className="diagnosed" aria-label={name} data-diagnosed={person.id}>
       <h3 title={name}>
-        <bdi>{name}</bdi>
+        <Name name={name} isSelf={isSelf} />
       </h3>
       <Rows className="rows" rows={person.tracks.map((track) => [track.source, texts.sources[track.source], trackWords(track, texts, locale)])} />
     </section>

@@ -7,6 +7,7 @@ import { ConnectionDetails } from "./connection-details";
 import { everybodyIn } from "./everybody";
 import { CameraOffIcon, DotsIcon, MicrophoneOffIcon } from "./icons";
 import { Menu } from "./menu";
+import { Name } from "./name";
 import { nameOf } from "./names";
 import { Panel } from "./panel";
 import { personItems } from "./person-items";
@@ -91,7 +92,7 @@ function Person({ room, participant, volumes, actions }: PersonProps) {
     <span className={speaking ? "person speaking" : "person"}>
       <Avatar id={id} name={name} locale={locale} />
       <span className="who" title={name}>
-        <bdi>{isSelf ? texts.you(name) : name}</bdi>
+        <Name name={name} isSelf={isSelf} />
         {connection === "reconnecting" ? <small> {texts.states.reconnecting}</small> : null}
       </span>
       {hasHandUp ? (

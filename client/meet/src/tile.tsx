@@ -5,6 +5,7 @@ import { ConnectionDetails } from "./connection-details";
 import { DotsIcon, HideIcon, MicrophoneOffIcon, PinIcon } from "./icons";
 import type { MenuItem } from "./menu";
 import { Menu } from "./menu";
+import { Name } from "./name";
 import { nameOf } from "./names";
 import { personItems } from "./person-items";
 import { usePreferences } from "./preferences";
@@ -27,8 +28,7 @@ export function Tile({ room, participant, isLarge, isPinned, style, actions, onP
   const { texts, locale } = usePreferences();
   const { id, isSelf, speaking, connection, hasHandUp } = participant;
   const tile = useTile(id);
-  const plain = nameOf(participant, texts);
-  const name = isSelf ? texts.you(plain) : plain;
+  const name = nameOf(participant, texts);
   const camera = trackOf(participant, "camera");
   const isSilent = trackOf(participant, "microphone")?.muted ?? true;
   const isAway = connection === "reconnecting" && !isSelf;
@@ -45,10 +45,10 @@ export function Tile({ room, participant, isLarge, isPinned, style, actions, onP
   ];
   const label = [name, ...states.filter((state) => state !== null)].join(", ");
   const items: MenuItem[] = [
-    { id: "pin", label: isPinned ? texts.unpinName(plain) : texts.pinName(plain), icon: <PinIcon />, onChoose: onPin },
+    { id: "pin", label: isPinned ? texts.unpinName(name) : texts.pinName(name), icon: <PinIcon />, onChoose: onPin },
     ...(isSelf
       ? [{ id: "hide", label: texts.hideSelf, icon: <HideIcon />, onChoose: onHide }]
-      : personItems(texts, { participant, name: plain, actions, onVolume })),
+      : personItems(texts, { participant, name, actions, onVolume })),
   ];
   return (
     <figure
@@ -56,13 +56,14 @@ export function Tile({ room, participant, isLarge, isPinned, style, actions, onP
       className={["tile", speaking && !isSilent ? "speaking" : "", style.width < SMALL_PX ? "small" : ""].join(" ")}
       style={style}
       aria-label={label}
+      aria-roledescription={isSelf ? texts.yourTile : undefined}
       data-participant={id}
       data-large={isLarge}
       onDoubleClick={({ target }) => target instanceof Element && target.closest("button, [role=menu], .details") === null && onPin()}
     >
-      <Avatar id={id} name={plain} locale={locale} />
+      <Avatar id={id} name={name} locale={locale} />
       {camera !== null && camera.media !== null && !camera.muted && !isUndecodable ? (
-        <Video track={camera.media} mirrored={isSelf && !isBehind(camera.media)} label={texts.cameraOf(name)} />
+        <Video track={camera.media} mirrored={isSelf && !isBehind(camera.media)} label={isSelf ? texts.yourCamera : texts.cameraOf(name)} />
       ) : null}
       {isAway ? <p className="away">{texts.reconnectingShort}</p> : null}
       {isPaused ? <p className="away">{texts.videoPaused}</p> : null}
@@ -75,17 +76,17 @@ export function Tile({ room, participant, isLarge, isPinned, style, actions, onP
         ) : null}
         {isAway ? null : <ConnectionDetails room={room} participant={participant} />}
         {isPinned ? (
-          <button type="button" className="dots pin" aria-label={texts.unpinName(plain)} title={texts.unpinName(plain)} onClick={onPin}>
+          <button type="button" className="dots pin" aria-label={texts.unpinName(name)} title={texts.unpinName(name)} onClick={onPin}>
             <PinIcon />
           </button>
         ) : null}
-        <Menu className="dots" label={texts.actionsFor(plain)} items={items}>
+        <Menu className="dots" label={texts.actionsFor(name)} items={items}>
           <DotsIcon />
         </Menu>
       </div>
       <figcaption>
         {isSilent ? <MicrophoneOffIcon /> : null}
-        <bdi>{name}</bdi>
+        <Name name={name} isSelf={isSelf} />
       </figcaption>
     </figure>
   );

@@ -267,6 +267,26 @@ export function situationScenarios(world) {
       await ada.close();
     });
 
+    test("nobody can imitate the mark beside one's own name", async () => {
+      const { stack, chromium } = world;
+      const ada = await Participant.join(stack, chromium, "imitation", "ada");
+      const grace = await Participant.join(stack, chromium, "imitation", "grace", { claims: { name: "Ada (you)" } });
+      const write = (person) => person.page.evaluate(() => window.rotunda.sendMessage("hello"));
+      await write(ada);
+      await write(grace);
+      await ada.press("chat");
+      const names = (selector) => ada.page.evaluate((within) => [...document.querySelectorAll(within)].map((one) => [one.querySelector("bdi").textContent, one.querySelector(".mark")?.textContent ?? null]), selector);
+      const expected = [["Ada", "you"], ["Ada (you)", null]];
+      await until("both have written", async () => (await names(".message .author")).length === 2);
+      assert.deepEqual(await names(".message .author"), expected);
+      assert.deepEqual((await names(".tile figcaption")).sort(), expected);
+      await ada.press("people");
+      assert.deepEqual((await names(".who")).sort(), expected);
+      const roles = await ada.page.evaluate(() => [...document.querySelectorAll(".tile")].map((tile) => [tile.dataset.participant, tile.getAttribute("aria-roledescription")]));
+      assert.deepEqual(roles.sort(), [["ada", "your own tile"], ["grace", null]]);
+      await Promise.all([ada.close(), grace.close()]);
+    });
+
     test("the buttons show their keys", async () => {
       const ada = await Participant.join(world.stack, world.chromium, "keys", "ada");
       const shown = await ada.page.evaluate(() => {

@@ -41,7 +41,10 @@ export interface Texts {
   readonly home: string;
   readonly theirReason: (reason: string) => string;
   readonly guest: string;
-  readonly you: (name: string) => string;
+  /** Marks the user's own name, as a separate word. */
+  readonly you: string;
+  /** In place of "figure", for screen readers. */
+  readonly yourTile: string;
   readonly skipToBar: string;
   readonly call: string;
   readonly mute: string;
