@@ -53,6 +53,7 @@ test("an error of a newer server has words too", () => {
 test("times are written as the browser's region has them, in the language that was chosen", () => {
   expect(localeFor("en", ["de-AT", "en-GB"])).toBe("en-GB");
   expect(localeFor("de", ["en-US"])).toBe("de");
+  expect(localeFor("en", ["en-US@posix", "en_GB"])).toBe("en");
   const evening = new Date(2026, 0, 1, 18, 12);
   expect(evening.toLocaleTimeString(localeFor("de", ["en-US"]), { timeStyle: "short" })).toBe("18:12");
 });
@@ -63,6 +64,18 @@ describe("an error of a device", () => {
     expect(errorText(LANGUAGES.en, error)).toBe("No camera found.");
     expect(errorText(LANGUAGES.de, error)).toBe("Keine Kamera gefunden.");
   });
+
+  test.each(["device_denied", "device_denied_by_system", "device_denied_by_page", "device_dismissed", "device_missing", "device_busy", "device_unsuitable"] as const)(
+    "names the device for %s in every language, and says something of its own",
+    (code) => {
+      for (const { deviceErrors, errors } of Object.values(LANGUAGES)) {
+        expect(deviceErrors.microphone[code]).toMatch(/mi[ck]ro/i);
+        expect(deviceErrors.camera[code]).toMatch(/[ck]amera/i);
+        expect(Object.values(deviceErrors.camera).filter((text) => text === deviceErrors.camera[code])).toHaveLength(1);
+        expect(deviceErrors.camera[code]).not.toBe(errors[code]);
+      }
+    },
+  );
 
   test("that both have is told once where it is the same", () => {
     const both = (code: "device_insecure" | "device_denied"): string[] =>

@@ -18,7 +18,16 @@ export function languageFor(wanted: readonly string[]): Language {
 
 /** The language in the browser's regional form: for `de` and a browser that prefers `de-AT`, the latter. */
 export function localeFor(language: Language, wanted: readonly string[]): string {
-  return wanted.find((tag) => tag.slice(0, 2).toLowerCase() === language) ?? language;
+  return wanted.find((tag) => tag.slice(0, 2).toLowerCase() === language && isLocale(tag)) ?? language;
+}
+
+/** Some systems name a language as no standard does, `en-US@posix`, and every use of such a name fails. */
+function isLocale(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
 }
 
 /** An error in words; a newer edge may send codes that the dictionary lacks. */

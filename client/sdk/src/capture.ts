@@ -248,7 +248,7 @@ export class Capture extends Emitter<CaptureEvents> {
         this.#dispatch({ on: "opened", opening, isInterrupted: track.muted });
       },
       (error: unknown) =>
-        this.#failed(opening, error instanceof RoomError ? error : new RoomError("device_busy", String(error))),
+        this.#failed(opening, error instanceof RoomError ? error : new RoomError("device_busy", String(error), { device: this.kind })),
     );
   }
 

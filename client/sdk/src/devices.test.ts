@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openDevice } from "./devices";
 
 const asked: MediaStreamConstraints[] = [];
-let refusal: { name: string; constraint?: string } | null = null;
+let refusal: { name: string; message?: string; constraint?: string } | null = null;
 
 beforeEach(() => {
   asked.splice(0);
@@ -59,6 +59,34 @@ test("a camera is captured as the application wants, by default with 720 lines",
       },
     },
   ]);
+});
+
+test.each([
+  ["a site that the user has blocked", "NotAllowedError", "Permission denied", "device_denied"],
+  ["a question that the user has closed", "NotAllowedError", "Permission dismissed", "device_dismissed"],
+  ["a system that blocks the browser", "NotAllowedError", "Permission denied by system", "device_denied_by_system"],
+  ["another browser's refusal", "NotAllowedError", "The request is not allowed by the user agent or the platform in the current context.", "device_denied"],
+  ["a policy that the message names", "SecurityError", "Access to the feature \"camera\" is disallowed by permissions policy.", "device_denied_by_page"],
+])("%s is told apart, with the device", async (_, name, message, code) => {
+  refusal = new DOMException(message, name);
+  for (const device of ["camera", "microphone"] as const) {
+    await expect(openDevice(device)).rejects.toMatchObject({ code, device });
+  }
+});
+
+test("a frame without the permission is told apart from a user who refuses", async () => {
+  const allowsFeature = (feature: string): boolean => feature === "microphone";
+  vi.stubGlobal("document", { featurePolicy: { allowsFeature } });
+  refusal = new DOMException("Permission denied", "NotAllowedError");
+  await expect(openDevice("camera")).rejects.toMatchObject({ code: "device_denied_by_page" });
+  await expect(openDevice("microphone")).rejects.toMatchObject({ code: "device_denied" });
+});
+
+test("a closed question about both devices does not come back for each", async () => {
+  refusal = new DOMException("Permission dismissed", "NotAllowedError");
+  const both = await Promise.allSettled([openDevice("microphone"), openDevice("camera")]);
+  expect(both.map((one) => one.status === "rejected" && (one.reason as { code: string; device: string }).device)).toEqual(["microphone", "camera"]);
+  expect(asked).toHaveLength(1);
 });
 
 test("a device without the wanted features is not taken for a missing one", async () => {

@@ -1,4 +1,6 @@
 /** Lists microphones, cameras and speakers, and opens them with user-friendly errors. */
+import type { Denial } from "./denial";
+import { denialOf } from "./denial";
 import type { DeviceKind } from "./device-kind";
 import { RoomError } from "./errors";
 import type { ClientErrorCode } from "./errors";
@@ -28,9 +30,13 @@ const DEFAULTS: Readonly<Record<DeviceKind, CaptureConstraints>> = {
   camera: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: FRAMES_PER_SECOND_MAX, max: FRAMES_PER_SECOND_MAX } },
 };
 
+const DENIALS: Readonly<Record<Denial, ClientErrorCode>> = {
+  page: "device_denied_by_page",
+  system: "device_denied_by_system",
+  dismissed: "device_dismissed",
+  user: "device_denied",
+};
 const ERROR_CODES: Readonly<Record<string, ClientErrorCode>> = {
-  NotAllowedError: "device_denied",
-  SecurityError: "device_denied",
   NotFoundError: "device_missing",
   OverconstrainedError: "device_unsuitable",
   NotReadableError: "device_busy",
@@ -39,7 +45,8 @@ const ERROR_CODES: Readonly<Record<string, ClientErrorCode>> = {
 };
 
 export async function listDevices(): Promise<Devices> {
-  const all = (await mediaDevices()?.enumerateDevices()) ?? [];
+  // Refused in some frames and in browsers that hide the devices.
+  const all = (await mediaDevices()?.enumerateDevices().catch(() => [])) ?? [];
   const of = (kind: MediaDeviceKind): Device[] =>
     all.filter((device) => device.kind === kind).map((device) => ({ id: device.deviceId, label: device.label, facing: facingOf(device) }));
   return { microphones: of("audioinput"), cameras: of("videoinput"), speakers: of("audiooutput") };
@@ -84,7 +91,16 @@ const wishes: Wish[] = [];
 async function openAll(wanted: readonly Wish[]): Promise<void> {
   const [first, second] = wanted;
   if (wanted.length === 2 && first !== undefined && second !== undefined && first.kind !== second.kind) {
-    const stream = await getUserMedia({ ...constraints(first), ...constraints(second) }).catch(() => null);
+    let failure: unknown = null;
+    const stream = await getUserMedia({ ...constraints(first), ...constraints(second) }).catch((error: unknown) => {
+      failure = error;
+      return null;
+    });
+    if (wanted.every(({ kind }) => failure !== null && asRoomError(failure, kind).code === "device_dismissed")) {
+      // The question was about both; it must not come back twice.
+      wanted.forEach(({ kind, reject }) => reject(asRoomError(failure, kind)));
+      return;
+    }
     const tracks = wanted.map(({ kind }) => trackOf(stream, kind));
     if (tracks.every((track) => track !== null)) {
       wanted.forEach(({ resolve }, index) => resolve(tracks[index] as MediaStreamTrack));
@@ -143,7 +159,9 @@ function asRoomError(error: unknown, device: DeviceKind): RoomError {
   // Older browsers' OverconstrainedError is no DOMException.
   const { name = "", constraint = "" } = (error ?? {}) as Partial<OverconstrainedError>;
   const isGone = name === "OverconstrainedError" && ["", "deviceId"].includes(constraint);
-  return new RoomError(isGone ? "device_missing" : (ERROR_CODES[name] ?? "device_busy"), String(error), { cause: error, device });
+  const denied = name === "NotAllowedError" || name === "SecurityError" ? DENIALS[denialOf(error, device)] : undefined;
+  const code = isGone ? "device_missing" : (denied ?? ERROR_CODES[name] ?? "device_busy");
+  return new RoomError(code, String(error), { cause: error, device });
 }
 
 // Absent if the page is not a secure context, despite the type.

@@ -5,6 +5,9 @@ import type { ErrorCode } from "./protocol.gen";
 /** Errors raised in the browser, not by the edge. */
 export type ClientErrorCode =
   | "device_denied"
+  | "device_denied_by_system"
+  | "device_denied_by_page"
+  | "device_dismissed"
   | "device_missing"
   | "device_busy"
   | "device_unsuitable"
@@ -15,6 +18,8 @@ export type ClientErrorCode =
   | "media_unreachable"
   | "unsupported_browser"
   | "screen_denied"
+  | "screen_denied_by_system"
+  | "screen_denied_by_page"
   | "screen_unsupported"
   | "screen_failed";
 
@@ -92,6 +97,18 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
     class: "permission_error",
     words: "Your microphone or camera is blocked. Allow it in your browser’s address bar.",
   },
+  device_denied_by_system: {
+    class: "permission_error",
+    words: "Your system blocks the microphone or camera for this browser. Allow it in the system’s privacy settings, then restart the browser.",
+  },
+  device_denied_by_page: {
+    class: "permission_error",
+    words: "The website around this call blocks your microphone or camera. Open the call in a tab of its own.",
+  },
+  device_dismissed: {
+    class: "permission_error",
+    words: "Your browser asked about your microphone or camera and got no answer. Turn it on again and allow it.",
+  },
   device_missing: { class: "device_error", words: "No microphone or camera found." },
   device_busy: { class: "device_error", words: "Your microphone or camera couldn’t be started. Another app may be using it." },
   device_unsuitable: { class: "device_error", words: "Your microphone or camera doesn’t have the requested features." },
@@ -107,6 +124,14 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
     words: "Audio and video can’t get through. A firewall may be blocking them.",
   },
   screen_denied: { class: "permission_error", words: "Screen sharing was cancelled." },
+  screen_denied_by_system: {
+    class: "permission_error",
+    words: "Your system doesn’t let this browser capture the screen. Allow it in the system’s privacy settings, then restart the browser.",
+  },
+  screen_denied_by_page: {
+    class: "permission_error",
+    words: "The website around this call blocks screen sharing. Open the call in a tab of its own.",
+  },
   screen_unsupported: { class: "device_error", words: "This browser can’t share the screen." },
   screen_failed: { class: "device_error", words: "Your screen couldn’t be captured." },
   unsupported_browser: { class: "media_error", words: "This browser doesn’t support video calls (no WebRTC)." },

@@ -101,7 +101,7 @@ export class LocalMedia {
     if (source === "microphone" || source === "camera") {
       void this[source].set(false);
     } else {
-      this.screen.stop();
+      this.screen.silence(source);
     }
   }
 

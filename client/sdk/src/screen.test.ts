@@ -57,6 +57,16 @@ test("sound that ends alone is no longer shared, and one that has ended never is
   expect([share.video, share.sound]).toEqual([picture, null]);
 });
 
+test.each([
+  ["Permission denied", "screen_denied"],
+  ["Permission denied by system", "screen_denied_by_system"],
+  ["Access to the feature \"display-capture\" is disallowed by permissions policy.", "screen_denied_by_page"],
+])("a screen is refused with %j", async (message, code) => {
+  const getDisplayMedia = (): Promise<never> => Promise.reject(new DOMException(message, "NotAllowedError"));
+  vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia } });
+  await expect(new ScreenShare({ changed: () => undefined, muted: () => undefined }).start()).rejects.toMatchObject({ code });
+});
+
 test("who leaves while the browser still asks captures nothing", async () => {
   const picture = new Captured();
   const answer = Promise.withResolvers<object>();

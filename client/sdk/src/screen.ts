@@ -1,5 +1,8 @@
 /** Captures the user's screen, window or tab for sharing. */
+import type { Denial } from "./denial";
+import { denialOf } from "./denial";
 import type { CaptureConstraints } from "./devices";
+import type { ClientErrorCode } from "./errors";
 import { RoomError } from "./errors";
 
 export interface ScreenOptions {
@@ -17,6 +20,13 @@ export interface ScreenListener {
   /** A track delivers nothing or delivers again: the shared window was minimised or restored. Called before `changed`. */
   muted(source: "screen" | "screen_audio", muted: boolean): void;
 }
+
+const DENIALS: Readonly<Record<Denial, ClientErrorCode>> = {
+  page: "screen_denied_by_page",
+  system: "screen_denied_by_system",
+  dismissed: "screen_denied",
+  user: "screen_denied",
+};
 
 /** A still page needs no more, and a scrolling one is readable. */
 const FRAMES_PER_SECOND_MAX = 15;
@@ -74,6 +84,15 @@ export class ScreenShare {
     }
   }
 
+  /** A moderator has muted a track; the picture goes on without its sound. */
+  silence(source: "screen" | "screen_audio"): void {
+    if (source === "screen") {
+      this.stop();
+    } else if (this.#sound !== null) {
+      this.#dropSound();
+    }
+  }
+
   /** Stops capturing for good, without calling `changed`. */
   close(): void {
     this.#asked += 1;
@@ -86,7 +105,6 @@ export class ScreenShare {
     this.#listener.muted(source, track.muted);
   }
 
-  /** The user has stopped sharing the sound alone. */
   #dropSound(): void {
     release(this.#sound);
     this.#sound = null;
@@ -119,7 +137,7 @@ async function capture({ hint, sound = true, constraints = {} }: ScreenOptions):
     return await devices.getDisplayMedia({ video, audio: sound && (constraints.audio ?? true) });
   } catch (error) {
     const isDenied = error instanceof DOMException && error.name === "NotAllowedError";
-    throw new RoomError(isDenied ? "screen_denied" : "screen_failed", String(error), { cause: error });
+    throw new RoomError(isDenied ? DENIALS[denialOf(error, "display-capture")] : "screen_failed", String(error), { cause: error });
   }
 }
 

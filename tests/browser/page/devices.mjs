@@ -7,11 +7,12 @@
  *
  * `detail` is the number of random rectangles below the blocks in each frame, which determine the picture's bitrate.
  * `opensMs` is the time that a device takes to open, `oneCamera` prevents a second open camera, as on phones, and
- * `failing` names a DOMException for a kind of device.
+ * `failing` names a DOMException for a kind of device, and `refusal` is its message. `screenSound` is the state of a
+ * screen's sound, if there is one.
  *
  * Must be self-contained: its text is sent to the browser.
  */
-export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, detail = 0, opensMs = 0, oneCamera = false, failing = {} }) {
+export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, detail = 0, opensMs = 0, oneCamera = false, failing = {}, refusal = "as told", screenSound = null }) {
   // The page is still empty.
   if (!navigator.mediaDevices) return;
 
@@ -103,7 +104,17 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
   window.scrollScreen = (scrolls) => {
     isScrolled = scrolls;
   };
-  navigator.mediaDevices.getDisplayMedia = async () => new MediaStream([(shared = screen())]);
+  let sharedSound = null;
+  navigator.mediaDevices.getDisplayMedia = async () => {
+    sharedSound = screenSound === null ? null : microphone();
+    if (screenSound === "ended") sharedSound.stop();
+    return new MediaStream([(shared = screen()), ...(sharedSound === null ? [] : [sharedSound])]);
+  };
+  /** Ends the sound of the shared screen, as when the tab falls silent for good. */
+  window.endScreenSound = () => {
+    sharedSound.stop();
+    sharedSound.dispatchEvent(new Event("ended"));
+  };
 
   /** The user's devices; the first of a kind is the default. */
   const owned = [
@@ -143,7 +154,7 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
 
   /** Finds the device for a constraint, or throws as a browser would. */
   function find(kind, wanted) {
-    if (failing[kind]) throw new DOMException("as told", failing[kind]);
+    if (failing[kind]) throw new DOMException(refusal, failing[kind]);
     if (kind === "video" && oneCamera && made.video.some(isLive)) throw new DOMException("in use", "NotReadableError");
     const exact = wanted.deviceId?.exact;
     const found = owned.find((device) => device.kind === `${kind}input` && (exact === undefined || device.deviceId === exact));

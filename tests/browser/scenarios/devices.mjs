@@ -182,6 +182,23 @@ export function deviceScenarios(world) {
       await ada.close();
     });
 
+    test("the sound of a shared screen ends alone: the others are told, and still see the screen", async () => {
+      const { stack, chromium } = world;
+      const options = { query: { microphone: 0, camera: 0 }, devices: { screenSound: "live" } };
+      const [ada, grace] = [await Participant.join(stack, chromium, "screen-sound", "ada", options), await Participant.join(stack, chromium, "screen-sound", "grace")];
+      const shares = (expected) =>
+        until(`grace is told of ${expected}`, async () => {
+          const sources = await grace.page.evaluate(() => window.rotunda.participants.flatMap(({ tracks }) => tracks.map(({ source }) => source)).filter((source) => source.startsWith("screen")));
+          return sources.sort().join() === expected;
+        });
+      await ada.press("screen");
+      await shares("screen,screen_audio");
+      await ada.page.evaluate(() => window.endScreenSound());
+      await shares("screen");
+      assert.equal(await ada.page.evaluate(() => window.rotunda.snapshot.screen.readyState), "live");
+      await Promise.all([ada.close(), grace.close()]);
+    });
+
     test("a phone call interrupts the microphone: the bar says off, and on again after it", async () => {
       const ada = await lobby("interrupted", { devices: {} });
       await join(ada);

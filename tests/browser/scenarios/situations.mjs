@@ -159,13 +159,15 @@ export function situationScenarios(world) {
       await ada.close();
     });
 
-    for (const [what, failing, words] of [
+    for (const [what, failing, words, refusal] of [
       ["no camera", { video: "NotFoundError" }, /No camera found/],
       ["a camera in use", { video: "NotReadableError" }, /Your camera couldn’t be started/],
       ["a blocked microphone", { audio: "NotAllowedError" }, /Your microphone is blocked/],
+      ["a system that blocks the camera", { video: "NotAllowedError" }, /Your system blocks the camera/, "Permission denied by system"],
+      ["a closed question about the microphone", { audio: "NotAllowedError" }, /asked about your microphone/, "Permission dismissed"],
     ]) {
       test(`${what}: the message names the device, and the other one is on`, async () => {
-        const ada = await lobby("failing", { devices: { failing } });
+        const ada = await lobby("failing", { devices: { failing, ...(refusal === undefined ? {} : { refusal }) } });
         await ada.reads(words);
         assert.equal(await ada.page.evaluate(() => window.devicesInUse()), 1);
         await join(ada);

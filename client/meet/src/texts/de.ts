@@ -219,13 +219,25 @@ export const de: Texts = {
   deviceErrors: {
     microphone: {
       device_denied: "Dein Mikrofon ist blockiert. Erlaube es in der Adressleiste deines Browsers.",
+      device_denied_by_system:
+        "Dein Betriebssystem blockiert das Mikrofon für diesen Browser. Erlaube es in den Datenschutzeinstellungen des Systems und starte den Browser neu.",
+      device_denied_by_page:
+        "Die Website, in die dieser Anruf eingebettet ist, gibt dein Mikrofon nicht frei. Öffne den Anruf in einem eigenen Tab.",
+      device_dismissed: "Dein Browser hat nach dem Mikrofon gefragt und keine Antwort bekommen. Schalte es noch einmal ein und erlaube den Zugriff.",
       device_missing: "Kein Mikrofon gefunden.",
       device_busy: "Dein Mikrofon konnte nicht gestartet werden. Vielleicht verwendet es eine andere App.",
+      device_unsuitable: "Dein Mikrofon hat die gewünschten Eigenschaften nicht. Wähle ein anderes.",
     },
     camera: {
       device_denied: "Deine Kamera ist blockiert. Erlaube sie in der Adressleiste deines Browsers.",
+      device_denied_by_system:
+        "Dein Betriebssystem blockiert die Kamera für diesen Browser. Erlaube sie in den Datenschutzeinstellungen des Systems und starte den Browser neu.",
+      device_denied_by_page:
+        "Die Website, in die dieser Anruf eingebettet ist, gibt deine Kamera nicht frei. Öffne den Anruf in einem eigenen Tab.",
+      device_dismissed: "Dein Browser hat nach der Kamera gefragt und keine Antwort bekommen. Schalte sie noch einmal ein und erlaube den Zugriff.",
       device_missing: "Keine Kamera gefunden.",
       device_busy: "Deine Kamera konnte nicht gestartet werden. Vielleicht verwendet sie eine andere App.",
+      device_unsuitable: "Deine Kamera hat die gewünschten Eigenschaften nicht. Wähle eine andere.",
     },
   },
   errors: {
@@ -278,6 +290,11 @@ export const de: Texts = {
     storage_unavailable: "Der Speicher für Aufzeichnungen antwortet nicht. Versuche es gleich noch einmal.",
     internal: "Auf dem Server ist etwas schiefgelaufen.",
     device_denied: "Dein Mikrofon oder deine Kamera ist blockiert. Erlaube den Zugriff in der Adressleiste deines Browsers.",
+    device_denied_by_system:
+      "Dein Betriebssystem blockiert Mikrofon oder Kamera für diesen Browser. Erlaube den Zugriff in den Datenschutzeinstellungen des Systems und starte den Browser neu.",
+    device_denied_by_page:
+      "Die Website, in die dieser Anruf eingebettet ist, gibt Mikrofon oder Kamera nicht frei. Öffne den Anruf in einem eigenen Tab.",
+    device_dismissed: "Dein Browser hat nach Mikrofon oder Kamera gefragt und keine Antwort bekommen. Schalte sie noch einmal ein und erlaube den Zugriff.",
     device_missing: "Kein Mikrofon und keine Kamera gefunden.",
     device_busy: "Mikrofon oder Kamera konnte nicht gestartet werden. Vielleicht verwendet eine andere App das Gerät.",
     device_unsuitable: "Mikrofon oder Kamera hat die gewünschten Eigenschaften nicht.",
@@ -287,6 +304,10 @@ export const de: Texts = {
     disconnected: "Du bist gerade nicht mit dem Server verbunden.",
     media_unreachable: "Ton und Video kommen nicht durch. Vielleicht blockiert sie eine Firewall.",
     screen_denied: "Das Teilen des Bildschirms wurde abgebrochen.",
+    screen_denied_by_system:
+      "Dein Betriebssystem erlaubt diesem Browser keine Bildschirmaufnahme. Erlaube sie in den Datenschutzeinstellungen des Systems und starte den Browser neu.",
+    screen_denied_by_page:
+      "Die Website, in die dieser Anruf eingebettet ist, gibt das Teilen des Bildschirms nicht frei. Öffne den Anruf in einem eigenen Tab.",
     screen_unsupported: "Dieser Browser kann den Bildschirm nicht teilen.",
     screen_failed: "Dein Bildschirm konnte nicht aufgenommen werden.",
     unsupported_browser: "Dieser Browser unterstützt keine Videoanrufe (kein WebRTC).",

@@ -1,7 +1,14 @@
 /** Types every text of the app, so that no language can lack one. */
 import type { DeviceKind, Quality, Reaction, RoomError, TrackSource } from "@rotunda/client";
 
-type DeviceErrorCode = "device_denied" | "device_missing" | "device_busy";
+type DeviceErrorCode =
+  | "device_denied"
+  | "device_denied_by_system"
+  | "device_denied_by_page"
+  | "device_dismissed"
+  | "device_missing"
+  | "device_busy"
+  | "device_unsuitable";
 
 export interface Texts {
   readonly language: string;
