@@ -44,6 +44,7 @@ fn constants(text: &mut String) {
     number("SLOTS_PER_KIND_DEFAULT", limits::SLOTS_PER_KIND_DEFAULT as u64);
     number("SLOTS_PER_KIND_MAX", limits::SLOTS_PER_KIND_MAX as u64);
     number("TRACKS_PER_PARTICIPANT_MAX", limits::TRACKS_PER_PARTICIPANT_MAX as u64);
+    number("NAME_CHARS_MAX", limits::NAME_CHARS_MAX as u64);
     number("CHAT_TEXT_BYTES_MAX", limits::CHAT_TEXT_BYTES_MAX as u64);
     number("CHAT_MESSAGES_MAX", limits::CHAT_MESSAGES_MAX as u64);
     number("VIEW_PARTICIPANTS_MAX", limits::VIEW_PARTICIPANTS_MAX as u64);

@@ -1,6 +1,6 @@
 /** Before the call: preview, devices, and name. */
 import type { Capture, Device, DeviceKind, RoomError } from "@rotunda/client";
-import { Room } from "@rotunda/client";
+import { NAME_CHARS_MAX, Room } from "@rotunda/client";
 import type { FormEvent, ReactNode } from "react";
 import { useEffect, useState } from "react";
 import type { Captures } from "@rotunda/react";
@@ -9,15 +9,12 @@ import { rememberDevice } from "./device-memory";
 import { CameraIcon, CameraOffIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
 import type { WaitingFor } from "./identity";
 import { rememberedName } from "./identity";
-import { cleanName } from "./names";
+import { nameToSend } from "./names";
 import { useTexts } from "./preferences";
 import type { Options } from "./route";
 import { SpeakerTest } from "./speaker-test";
 import type { Texts } from "./texts";
 import { deviceErrorTexts, errorText } from "./texts";
-
-/** The edge accepts 128 bytes; each of these characters needs at most three. */
-const NAME_LENGTH_MAX = 42;
 
 interface Props {
   readonly room: string;
@@ -39,7 +36,7 @@ export function Lobby({ room, options, captures, error, joining, waitingFor, onJ
 
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    onJoin(cleanName(name));
+    onJoin(nameToSend(name));
   };
 
   return (
@@ -63,7 +60,7 @@ export function Lobby({ room, options, captures, error, joining, waitingFor, onJ
           <input
             id="name"
             value={name}
-            maxLength={NAME_LENGTH_MAX}
+            maxLength={NAME_CHARS_MAX}
             autoComplete="name"
             placeholder={texts.namePlaceholder}
             dir="auto"

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cleanName, inSentence, isolated, nameOf } from "./names";
+import { cleanName, inSentence, isolated, nameOf, nameToSend } from "./names";
 
 test.each([
   ["turns the text around it", "Ada\u202Egnp.exe", "Adagnp.exe"],
@@ -32,6 +32,14 @@ test.each([
   ["is Persian and needs its joiner", "\u0639\u0644\u06CC\u200C\u0631\u0636\u0627", "\u0639\u0644\u06CC\u200C\u0631\u0636\u0627"],
 ])("a name that %s", (_, name, shown) => {
   expect(cleanName(name)).toBe(shown);
+});
+
+test("a name to join with has as many characters as the edge accepts, whatever it consists of", () => {
+  expect(nameToSend("W".repeat(200))).toHaveLength(128);
+  expect([...nameToSend("\u{1F600}".repeat(200))]).toHaveLength(128);
+  // One character that is always written as two.
+  expect([...nameToSend("\u0958".repeat(100))]).toHaveLength(128);
+  expect(nameToSend(`${"W".repeat(127)} W`)).toHaveLength(127);
 });
 
 test("who has no name is a guest", () => {

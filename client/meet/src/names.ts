@@ -1,4 +1,5 @@
 /** Display names without characters that reverse text, hide, or imitate another name. */
+import { NAME_CHARS_MAX } from "@rotunda/client";
 
 /** Control characters, and characters without width. */
 const UNSEEN = /[\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\u2800\uFFF9-\uFFFB]/u;
@@ -50,6 +51,11 @@ function isInFlag(letters: readonly string[], index: number): boolean {
   const start = letters.lastIndexOf("\u{1F3F4}", index);
   const flag = start === -1 ? null : FLAG.exec(letters.slice(start, start + 8).join(""));
   return flag !== null && index < start + [...flag[0]].length;
+}
+
+/** The name to join with. A name in an address has any length, and a character may become several when it is cleaned. */
+export function nameToSend(name: string): string {
+  return cleanName([...cleanName(name)].slice(0, NAME_CHARS_MAX).join(""));
 }
 
 /** The name to show; `guest` is the fallback for empty names. */

@@ -10,7 +10,7 @@ import { rememberedDevice, startOf, useRememberedSwitches } from "./device-memor
 import type { WaitingFor } from "./identity";
 import { givenToken, guestToken, loginPage, rememberName, rememberedName, waitInLobby } from "./identity";
 import { Lobby } from "./lobby";
-import { cleanName } from "./names";
+import { nameToSend } from "./names";
 import { useTexts } from "./preferences";
 import { Recordings } from "./recordings";
 import type { Options } from "./route";
@@ -109,10 +109,10 @@ function useJoin({ room, options, captures, setStage }: Joining) {
       setStage(JOINING);
       try {
         // A token from elsewhere cannot be renewed here.
-        const guest = async (): Promise<string> => (token.current = await guestToken(room, cleanName(name)));
+        const guest = async (): Promise<string> => (token.current = await guestToken(room, nameToSend(name)));
         token.current = givenToken(room);
         if (token.current === null) {
-          await waitInLobby(room, cleanName(name), controller.signal, (waitingFor) =>
+          await waitInLobby(room, nameToSend(name), controller.signal, (waitingFor) =>
             setStage({ at: "joining", waitingFor }),
           );
         }

@@ -29,7 +29,7 @@ export type {
   TrackSource,
 } from "./protocol.gen";
 export type { ParticipantStats, TrackStats } from "./participant-stats";
-export { CHAT_TEXT_BYTES_MAX } from "./protocol.gen";
+export { CHAT_TEXT_BYTES_MAX, NAME_CHARS_MAX } from "./protocol.gen";
 export { randomId } from "./random";
 export { deleteRecording, listRecordings } from "./recordings";
 export type { JoinOptions, RoomEvents } from "./room-events";

@@ -18,6 +18,7 @@ export const RESUME_WINDOW_MS = 30000;
 export const SLOTS_PER_KIND_DEFAULT = 8;
 export const SLOTS_PER_KIND_MAX = 24;
 export const TRACKS_PER_PARTICIPANT_MAX = 6;
+export const NAME_CHARS_MAX = 128;
 export const CHAT_TEXT_BYTES_MAX = 2000;
 export const CHAT_MESSAGES_MAX = 200;
 export const VIEW_PARTICIPANTS_MAX = 24;
