@@ -12,6 +12,7 @@ import { nameOf } from "./names";
 import { Panel } from "./panel";
 import { personItems } from "./person-items";
 import { usePreferences, useTexts } from "./preferences";
+import { percent } from "./units";
 import type { Actions } from "./use-actions";
 import type { Volumes } from "./use-volumes";
 
@@ -114,8 +115,8 @@ function Person({ room, participant, volumes, actions }: PersonProps) {
 }
 
 function VolumeSlider({ id, name, volumes }: { readonly id: ParticipantId; readonly name: string; readonly volumes: Volumes }) {
-  const texts = useTexts();
-  const percent = Math.round((volumes.of.get(id) ?? 1) * 100);
+  const { texts, locale } = usePreferences();
+  const volume = volumes.of.get(id) ?? 1;
   return (
     <span className="volume">
       <input
@@ -123,12 +124,12 @@ function VolumeSlider({ id, name, volumes }: { readonly id: ParticipantId; reado
         min={0}
         max={100}
         step={5}
-        value={percent}
+        value={Math.round(volume * 100)}
         autoFocus
         aria-label={texts.volumeOf(name)}
         onChange={(event) => volumes.set(id, event.target.valueAsNumber / 100)}
       />
-      <output aria-hidden="true">{percent} %</output>
+      <output aria-hidden="true">{percent(volume, locale)}</output>
     </span>
   );
 }

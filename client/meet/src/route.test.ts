@@ -7,6 +7,7 @@ describe("the address", () => {
     ["/r/daily", "daily"],
     ["/r/daily/", "daily"],
     ["/r/a%2Fb", "home"],
+    ["/r/team%2Dsync%5F1", "team-sync_1"],
     ["/r/", "home"],
     [`/r/${"x".repeat(65)}`, "home"],
     ["/other", "home"],
@@ -21,6 +22,7 @@ describe("the address", () => {
     ["/r/a%2Fb", "a/b"],
     ["/r/%FF", "%FF"],
     ["/other", "/other"],
+    ["/r/", "/r/"],
   ])("%s is a bad link that says %o", (path, expected) => {
     const route = readRoute(path, "");
     expect(route.page === "home" ? route.badLink : route.room).toBe(expected);
@@ -60,6 +62,12 @@ describe("a room's name", () => {
     ["daily", "daily"],
     [" team  sync ", "team-sync"],
     ["https://meet.example.org/r/daily?auto=1", "daily"],
+    ["Join us: https://meet.example.org/r/daily.", "daily"],
+    ["(https://meet.example.org/r/daily) at ten", "daily"],
+    ["<https://meet.example.org/r/team%2Dsync>", "team-sync"],
+    ["https://meet.example.org/r/daily/", "daily"],
+    ["https://meet.example.org/r/caf%C3%A9", null],
+    ["https://meet.example.org/r/daily.old", null],
     ["", null],
     ["a/b", null],
     ["ä", null],

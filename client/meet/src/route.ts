@@ -31,12 +31,13 @@ const PROFILES: readonly Profile[] = ["soulseer", "cinema", "kaa"];
 const ROOM = /^[A-Za-z0-9_-]{1,64}$/;
 
 export function readRoute(pathname: string, search: string): Route {
-  const room = /^\/r\/([^/]+)\/?$/.exec(pathname)?.[1];
-  if (room !== undefined && ROOM.test(room)) {
+  // Programs that pass links on escape more than they must.
+  const room = decoded(/^\/r\/([^/]+)\/?$/.exec(pathname)?.[1] ?? "");
+  if (ROOM.test(room)) {
     return { page: "room", room, options: readOptions(new URLSearchParams(search)) };
   }
   const isHome = /^\/(index\.html)?$/.test(pathname);
-  return { page: "home", badLink: isHome ? null : decoded(pathname.replace(/^\/r\//, "")) };
+  return { page: "home", badLink: isHome ? null : decoded(pathname.replace(/^\/r\/(?=.)/, "")) };
 }
 
 export function roomPath(room: string): string {
@@ -45,8 +46,9 @@ export function roomPath(room: string): string {
 
 /** Reads a room name from typed or pasted text: a name, or a link to a room. */
 export function readRoomName(text: string): string | null {
-  const [, fromLink] = /\/r\/([^/?#\s]+)/.exec(text) ?? [];
-  const name = (fromLink ?? text).trim().replace(/\s+/g, "-");
+  // A link out of a sentence may bring the sentence's punctuation along.
+  const [, fromLink] = /\/r\/([^/?#\s]+?)(?:[/?#]|[.,;:!'"*)\]}>\u2019\u201C\u201D\u00BB\u3002\uFF0C]*(?:\s|$))/u.exec(text) ?? [];
+  const name = decoded(fromLink ?? text).trim().replace(/\s+/g, "-");
   return ROOM.test(name) ? name : null;
 }
 

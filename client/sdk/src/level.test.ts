@@ -36,3 +36,24 @@ test("a meter that may not run yet does once the page is touched, and again afte
   await Promise.resolve();
   expect([meter.isRunning, meter.level]).toEqual([true, 0.5]);
 });
+
+test.each([
+  ["no Web Audio API", undefined],
+  [
+    "a microphone of another sample rate, in Firefox",
+    class extends LazyContext {
+      override createMediaStreamSource(): never {
+        throw new DOMException("different sample-rate", "NotSupportedError");
+      }
+    },
+  ],
+])("with %s a meter measures nothing and breaks nothing", (_, context) => {
+  vi.stubGlobal("AudioContext", context);
+  vi.stubGlobal("MediaStream", class {});
+  vi.stubGlobal("window", new EventTarget());
+  vi.stubGlobal("document", new EventTarget());
+  const meter = new LevelMeter({} as MediaStreamTrack);
+  window.dispatchEvent(new Event("pointerup"));
+  expect([meter.isRunning, meter.level]).toEqual([false, 0]);
+  meter.close();
+});
