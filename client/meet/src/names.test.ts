@@ -22,6 +22,7 @@ test.each([
   ["is a variant of a Chinese character", "\u845B\u{E0100}\u57CE", "\u845B\u{E0100}\u57CE"],
   ["is Hindi and needs its joiner", "\u0915\u094D\u200D\u0937", "\u0915\u094D\u200D\u0937"],
   ["has a hundred marks on one letter", `Z${"\u0301".repeat(100)}`, `\u0179${"\u0301".repeat(6)}`],
+  ["begins with a mark", "\u0301\u0332Ada", "Ada"],
   ["has half a character", "Ada\uD83D", "Ada"],
   ["is Mongolian and needs its variant", "\u182C\u180B", "\u182C\u180B"],
   ["has a Mongolian variant after Latin", "A\u180Bda", "Ada"],

@@ -14,6 +14,8 @@ const FLAG =
   /^\u{1F3F4}\u{E0067}\u{E0062}(?:\u{E0065}\u{E006E}\u{E0067}|\u{E0073}\u{E0063}\u{E0074}|\u{E0077}\u{E006C}\u{E0073})\u{E007F}/u;
 /** More marks on one letter than any language has; they would be drawn over what is beside the name. */
 const TOO_MANY_MARKS = /(\p{M}{6})\p{M}+/gu;
+/** These would be drawn over what is before the name. */
+const MARKS_FIRST = /^\p{M}+/u;
 const SEEN = /[\p{L}\p{N}\p{P}\p{S}]/u;
 const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
@@ -21,7 +23,7 @@ const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Sc
 export function cleanName(name: string): string {
   const letters = [...name.replace(/\s+/gu, " ")];
   const kept = letters.filter((letter, index) => !UNSEEN.test(letter) || isNeeded(letters, index));
-  const clean = kept.join("").trim().normalize("NFC").replace(TOO_MANY_MARKS, "$1");
+  const clean = kept.join("").trim().replace(MARKS_FIRST, "").normalize("NFC").replace(TOO_MANY_MARKS, "$1");
   return SEEN.test(clean) ? clean : "";
 }
 

@@ -57,6 +57,18 @@ test("sound that ends alone is no longer shared, and one that has ended never is
   expect([share.video, share.sound]).toEqual([picture, null]);
 });
 
+test("a moderator who mutes the sound of a screen does not end the screen", async () => {
+  const [picture, sound] = [new Captured(), new Captured()];
+  const stream = { getVideoTracks: () => [picture], getAudioTracks: () => [sound], getTracks: () => [picture, sound] };
+  vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia: () => Promise.resolve(stream) } });
+  const share = new ScreenShare({ changed: () => undefined, muted: () => undefined });
+  await share.start();
+  share.silence("screen_audio");
+  expect([share.video, share.sound, sound.stopped]).toEqual([picture, null, true]);
+  share.silence("screen");
+  expect([share.video, picture.stopped]).toEqual([null, true]);
+});
+
 test.each([
   ["Permission denied", "screen_denied"],
   ["Permission denied by system", "screen_denied_by_system"],
