@@ -90,17 +90,12 @@ const wishes: Wish[] = [];
 
 async function openAll(wanted: readonly Wish[]): Promise<void> {
   const [first, second] = wanted;
+  let failure: unknown = null;
   if (wanted.length === 2 && first !== undefined && second !== undefined && first.kind !== second.kind) {
-    let failure: unknown = null;
     const stream = await getUserMedia({ ...constraints(first), ...constraints(second) }).catch((error: unknown) => {
       failure = error;
       return null;
     });
-    if (wanted.every(({ kind }) => failure !== null && asRoomError(failure, kind).code === "device_dismissed")) {
-      // The question was about both; it must not come back twice.
-      wanted.forEach(({ kind, reject }) => reject(asRoomError(failure, kind)));
-      return;
-    }
     const tracks = wanted.map(({ kind }) => trackOf(stream, kind));
     if (tracks.every((track) => track !== null)) {
       wanted.forEach(({ resolve }, index) => resolve(tracks[index] as MediaStreamTrack));
@@ -110,8 +105,20 @@ async function openAll(wanted: readonly Wish[]): Promise<void> {
     stream?.getTracks().forEach((track) => track.stop());
   }
   for (const wish of wanted) {
+    // A question that the user has closed must not come back for each device.
+    if (failure !== null && asRoomError(failure, wish.kind).code === "device_dismissed" && !(await isGranted(wish.kind))) {
+      wish.reject(asRoomError(failure, wish.kind));
+      continue;
+    }
     await openOne(wish).then(wish.resolve, (error: unknown) => wish.reject(asRoomError(error, wish.kind)));
   }
+}
+
+async function isGranted(kind: DeviceKind): Promise<boolean> {
+  const permissions = navigator.permissions as Permissions | undefined;
+  // Not every browser knows these names.
+  const status = await permissions?.query({ name: kind }).catch(() => null);
+  return status?.state === "granted";
 }
 
 async function openOne(wish: Wish): Promise<MediaStreamTrack> {

@@ -164,7 +164,6 @@ export function situationScenarios(world) {
       ["a camera in use", { video: "NotReadableError" }, /Your camera couldn’t be started/],
       ["a blocked microphone", { audio: "NotAllowedError" }, /Your microphone is blocked/],
       ["a system that blocks the camera", { video: "NotAllowedError" }, /Your system blocks the camera/, "Permission denied by system"],
-      ["a closed question about the microphone", { audio: "NotAllowedError" }, /asked about your microphone/, "Permission dismissed"],
     ]) {
       test(`${what}: the message names the device, and the other one is on`, async () => {
         const ada = await lobby("failing", { devices: { failing, ...(refusal === undefined ? {} : { refusal }) } });
@@ -281,6 +280,7 @@ export function situationScenarios(world) {
       const expected = [["Ada", "you"], ["Ada (you)", null]];
       await until("both have written", async () => (await names(".message .author")).length === 2);
       assert.deepEqual(await names(".message .author"), expected);
+      expected.sort();
       assert.deepEqual((await names(".tile figcaption")).sort(), expected);
       await ada.press("people");
       assert.deepEqual((await names(".who")).sort(), expected);
