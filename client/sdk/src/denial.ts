@@ -1,7 +1,7 @@
 /** Tells apart why a browser denies a device or the screen, because each cause has a remedy of its own. */
 
-/** Denied by a site around this page, by the operating system, by nobody because the user closed the question, or by the user. */
-export type Denial = "page" | "system" | "dismissed" | "user";
+/** How error codes end: denied by the user, by a site around this page, or by the operating system. */
+export type Denial = "denied" | "denied_by_page" | "denied_by_system";
 
 /** A feature of the permissions policy. */
 type Feature = "microphone" | "camera" | "display-capture";
@@ -9,13 +9,10 @@ type Feature = "microphone" | "camera" | "display-capture";
 /** The cause of a `NotAllowedError`. Browsers other than Chromium have one message for all causes. */
 export function denialOf(error: unknown, feature: Feature): Denial {
   const message = String(error);
-  if (!isAllowed(feature) || /\b(?:permissions|feature) policy/i.test(message)) {
-    return "page";
+  if (!isAllowed(feature) || message.includes("policy")) {
+    return "denied_by_page";
   }
-  if (/by system/i.test(message)) {
-    return "system";
-  }
-  return /dismissed/i.test(message) ? "dismissed" : "user";
+  return message.includes("by system") ? "denied_by_system" : "denied";
 }
 
 interface Policy {

@@ -1,5 +1,4 @@
 /** Lists microphones, cameras and speakers, and opens them with user-friendly errors. */
-import type { Denial } from "./denial";
 import { denialOf } from "./denial";
 import type { DeviceKind } from "./device-kind";
 import { RoomError } from "./errors";
@@ -30,12 +29,6 @@ const DEFAULTS: Readonly<Record<DeviceKind, CaptureConstraints>> = {
   camera: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: FRAMES_PER_SECOND_MAX, max: FRAMES_PER_SECOND_MAX } },
 };
 
-const DENIALS: Readonly<Record<Denial, ClientErrorCode>> = {
-  page: "device_denied_by_page",
-  system: "device_denied_by_system",
-  dismissed: "device_dismissed",
-  user: "device_denied",
-};
 const ERROR_CODES: Readonly<Record<string, ClientErrorCode>> = {
   NotFoundError: "device_missing",
   OverconstrainedError: "device_unsuitable",
@@ -166,9 +159,14 @@ function asRoomError(error: unknown, device: DeviceKind): RoomError {
   // Older browsers' OverconstrainedError is no DOMException.
   const { name = "", constraint = "" } = (error ?? {}) as Partial<OverconstrainedError>;
   const isGone = name === "OverconstrainedError" && ["", "deviceId"].includes(constraint);
-  const denied = name === "NotAllowedError" || name === "SecurityError" ? DENIALS[denialOf(error, device)] : undefined;
-  const code = isGone ? "device_missing" : (denied ?? ERROR_CODES[name] ?? "device_busy");
+  const isDenied = name === "NotAllowedError" || name === "SecurityError";
+  const code = isGone ? "device_missing" : isDenied ? denied(error, device) : (ERROR_CODES[name] ?? "device_busy");
   return new RoomError(code, String(error), { cause: error, device });
+}
+
+function denied(error: unknown, device: DeviceKind): ClientErrorCode {
+  // The user has closed the question.
+  return String(error).includes("dismissed") ? "device_dismissed" : `device_${denialOf(error, device)}`;
 }
 
 // Absent if the page is not a secure context, despite the type.

@@ -99,15 +99,15 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   },
   device_denied_by_system: {
     class: "permission_error",
-    words: "Your system blocks the microphone or camera for this browser. Allow it in the system’s privacy settings, then restart the browser.",
+    words: "Your system blocks the microphone or camera. Allow it in the system’s privacy settings.",
   },
   device_denied_by_page: {
     class: "permission_error",
-    words: "The website around this call blocks your microphone or camera. Open the call in a tab of its own.",
+    words: "The website around this call blocks your microphone or camera. Open the call in its own tab.",
   },
   device_dismissed: {
     class: "permission_error",
-    words: "Your browser asked about your microphone or camera and got no answer. Turn it on again and allow it.",
+    words: "Your browser asked about your microphone or camera and got no answer. Turn it on again.",
   },
   device_missing: { class: "device_error", words: "No microphone or camera found." },
   device_busy: { class: "device_error", words: "Your microphone or camera couldn’t be started. Another app may be using it." },
@@ -126,11 +126,11 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   screen_denied: { class: "permission_error", words: "Screen sharing was cancelled." },
   screen_denied_by_system: {
     class: "permission_error",
-    words: "Your system doesn’t let this browser capture the screen. Allow it in the system’s privacy settings, then restart the browser.",
+    words: "Your system blocks screen sharing. Allow it in the system’s privacy settings.",
   },
   screen_denied_by_page: {
     class: "permission_error",
-    words: "The website around this call blocks screen sharing. Open the call in a tab of its own.",
+    words: "The website around this call blocks screen sharing. Open the call in its own tab.",
   },
   screen_unsupported: { class: "device_error", words: "This browser can’t share the screen." },
   screen_failed: { class: "device_error", words: "Your screen couldn’t be captured." },

@@ -1,8 +1,6 @@
 /** Captures the user's screen, window or tab for sharing. */
-import type { Denial } from "./denial";
 import { denialOf } from "./denial";
 import type { CaptureConstraints } from "./devices";
-import type { ClientErrorCode } from "./errors";
 import { RoomError } from "./errors";
 
 export interface ScreenOptions {
@@ -20,13 +18,6 @@ export interface ScreenListener {
   /** A track delivers nothing or delivers again: the shared window was minimised or restored. Called before `changed`. */
   muted(source: "screen" | "screen_audio", muted: boolean): void;
 }
-
-const DENIALS: Readonly<Record<Denial, ClientErrorCode>> = {
-  page: "screen_denied_by_page",
-  system: "screen_denied_by_system",
-  dismissed: "screen_denied",
-  user: "screen_denied",
-};
 
 /** A still page needs no more, and a scrolling one is readable. */
 const FRAMES_PER_SECOND_MAX = 15;
@@ -137,7 +128,7 @@ async function capture({ hint, sound = true, constraints = {} }: ScreenOptions):
     return await devices.getDisplayMedia({ video, audio: sound && (constraints.audio ?? true) });
   } catch (error) {
     const isDenied = error instanceof DOMException && error.name === "NotAllowedError";
-    throw new RoomError(isDenied ? DENIALS[denialOf(error, "display-capture")] : "screen_failed", String(error), { cause: error });
+    throw new RoomError(isDenied ? `screen_${denialOf(error, "display-capture")}` : "screen_failed", String(error), { cause: error });
   }
 }
 

@@ -217,7 +217,7 @@ export const en: Texts = {
       device_denied: "Your microphone is blocked. Allow it in your browser’s address bar.",
       device_denied_by_system:
         "Your system blocks the microphone for this browser. Allow it in the system’s privacy settings, then restart the browser.",
-      device_denied_by_page: "The website around this call blocks your microphone. Open the call in a tab of its own.",
+      device_denied_by_page: "The website around this call blocks your microphone. Open the call in its own tab.",
       device_dismissed: "Your browser asked about your microphone and got no answer. Turn the microphone on again and allow it.",
       device_missing: "No microphone found.",
       device_busy: "Your microphone couldn’t be started. Another app may be using it.",
@@ -227,7 +227,7 @@ export const en: Texts = {
       device_denied: "Your camera is blocked. Allow it in your browser’s address bar.",
       device_denied_by_system:
         "Your system blocks the camera for this browser. Allow it in the system’s privacy settings, then restart the browser.",
-      device_denied_by_page: "The website around this call blocks your camera. Open the call in a tab of its own.",
+      device_denied_by_page: "The website around this call blocks your camera. Open the call in its own tab.",
       device_dismissed: "Your browser asked about your camera and got no answer. Turn the camera on again and allow it.",
       device_missing: "No camera found.",
       device_busy: "Your camera couldn’t be started. Another app may be using it.",
