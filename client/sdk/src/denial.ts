@@ -1,6 +1,6 @@
 /** Tells apart why a browser denies a device or the screen, because each cause has a remedy of its own. */
 
-/** How error codes end: denied by the user, by a site around this page, or by the operating system. */
+/** The end of an error code: denied by the user, by a site around this page, or by the operating system. */
 export type Denial = "denied" | "denied_by_page" | "denied_by_system";
 
 /** A feature of the permissions policy. */
