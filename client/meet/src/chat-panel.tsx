@@ -1,6 +1,5 @@
 /** The chat: messages and an input. */
 import type { Message } from "@rotunda/client";
-import { CHAT_TEXT_BYTES_MAX } from "@rotunda/client";
 import type { Chat } from "@rotunda/react";
 import type { Dispatch, FormEvent, KeyboardEvent, SetStateAction } from "react";
 import { Fragment, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
@@ -12,6 +11,7 @@ import { Panel } from "./panel";
 import { usePreferences } from "./preferences";
 import { errorText } from "./texts";
 import type { Notice } from "./use-notices";
+import { isComposing, isTooLong, textToSend } from "./writing";
 
 export interface Draft {
   readonly text: string;
@@ -107,7 +107,7 @@ function Line({ message, before }: { message: Message; before: Message | null })
           <small>{time}</small>
         </p>
       )}
-      <p className="text" dir="auto">
+      <p className="text" dir="auto" translate="yes">
         {parts.map(({ text: part, isLink }, index) =>
           isLink ? (
             <a key={index} href={part} target="_blank" rel="noopener noreferrer">
@@ -128,11 +128,11 @@ function Writer({ chat, draft: { text, set: setText }, notify }: Pick<Props, "ch
   useEffect(() => {
     box.current?.focus();
   }, []);
-  const isTooLong = new TextEncoder().encode(text).length > CHAT_TEXT_BYTES_MAX;
+  const written = textToSend(text);
+  const isLong = isTooLong(written);
   const send = (event: FormEvent): void => {
     event.preventDefault();
-    const written = text.trim();
-    if (written === "" || isTooLong) {
+    if (written === "" || isLong) {
       return;
     }
     setText("");
@@ -143,26 +143,33 @@ function Writer({ chat, draft: { text, set: setText }, notify }: Pick<Props, "ch
     });
   };
   const pressed = (event: KeyboardEvent): void => {
-    if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+    if (event.key === "Enter" && !event.shiftKey && !isComposing(event.nativeEvent)) {
       send(event);
     }
   };
   return (
-    <form className="writer" onSubmit={send}>
-      <textarea
-        ref={box}
-        rows={2}
-        value={text}
-        aria-label={texts.chatWrite}
-        dir="auto"
-        aria-invalid={isTooLong}
-        placeholder={texts.chatWrite}
-        onChange={(event) => setText(event.target.value)}
-        onKeyDown={pressed}
-      />
-      <button type="submit" className="round primary" aria-label={texts.send} title={texts.send} disabled={text.trim() === "" || isTooLong}>
-        <SendIcon />
-      </button>
-    </form>
+    <>
+      {isLong ? (
+        <p className="hint problem" role="alert">
+          {texts.messageTooLong}
+        </p>
+      ) : null}
+      <form className="writer" onSubmit={send}>
+        <textarea
+          ref={box}
+          rows={2}
+          value={text}
+          aria-label={texts.chatWrite}
+          dir="auto"
+          aria-invalid={isLong}
+          placeholder={texts.chatWrite}
+          onChange={(event) => setText(event.target.value)}
+          onKeyDown={pressed}
+        />
+        <button type="submit" className="round primary" aria-label={texts.send} title={texts.send} disabled={written === "" || isLong}>
+          <SendIcon />
+        </button>
+      </form>
+    </>
   );
 }

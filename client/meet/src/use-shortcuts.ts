@@ -1,5 +1,6 @@
 /** Keyboard shortcuts: one letter for each common action. */
 import { useEffect, useRef } from "react";
+import { isComposing } from "./writing";
 
 /** The action of each key; letters in lower case, other keys by their names. */
 export type Shortcuts = Readonly<Record<string, () => void>>;
@@ -15,7 +16,7 @@ export function useShortcuts(shortcuts: Shortcuts): void {
       const isTyping = event.target instanceof HTMLElement && event.target.closest("input, select, textarea") !== null;
       const isHeld = event.repeat || event.ctrlKey || event.metaKey || event.altKey;
       const key = shortcutOf(event);
-      if (!isHeld && (!isTyping || key === "Escape") && Object.hasOwn(newest.current, key)) {
+      if (!isHeld && (!isTyping || (key === "Escape" && !isComposing(event))) && Object.hasOwn(newest.current, key)) {
         event.preventDefault();
         newest.current[key]?.();
       }

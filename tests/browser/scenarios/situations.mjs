@@ -179,6 +179,11 @@ export function situationScenarios(world) {
       const response = await fetch(`${world.stack.url}/r/x`);
       assert.match(await response.text(), /<noscript>[^]*JavaScript/);
     });
+
+    test("a browser that translates pages leaves the app alone, whose texts it would replace under React", async () => {
+      const response = await fetch(`${world.stack.url}/r/x`);
+      assert.match(await response.text(), /<html lang="en" translate="no">/);
+    });
   });
 
   describe("links, names and languages", () => {

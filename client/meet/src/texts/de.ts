@@ -91,6 +91,7 @@ export const de: Texts = {
   chatUnread: (count) => `Chat, ${count} ungelesen`,
   chatEmpty: "Noch keine Nachrichten. Wer später beitritt, kann den Chat lesen.",
   chatWrite: "Nachricht an alle",
+  messageTooLong: "Diese Nachricht ist zu lang. Sende sie in Teilen.",
   newMessages: "Neue Nachrichten",
   send: "Senden",
   sending: "wird gesendet …",

@@ -87,6 +87,7 @@ export const en: Texts = {
   chatUnread: (count) => `Chat, ${count} unread`,
   chatEmpty: "No messages yet. People who join later can read the chat.",
   chatWrite: "Message everyone",
+  messageTooLong: "This message is too long. Send it in parts.",
   newMessages: "New messages",
   send: "Send",
   sending: "sending…",

@@ -91,6 +91,7 @@ export interface Texts {
   readonly chatUnread: (count: number) => string;
   readonly chatEmpty: string;
   readonly chatWrite: string;
+  readonly messageTooLong: string;
   readonly newMessages: string;
   readonly send: string;
   readonly sending: string;
