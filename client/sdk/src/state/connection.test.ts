@@ -20,6 +20,31 @@ describe("a lost socket", () => {
     expect(client.does()).toEqual(["open_socket", "send resume"]);
   });
 
+  test("may have swallowed an unmuting, which is said again; only what the edge knew was muted by a moderator", () => {
+    const client = new Client().joined();
+    client.on({ on: "set_muted", source: "camera", muted: false });
+    expect(client.does()).toEqual(["send set_muted"]);
+    client.reopen();
+    client.frame(resumed(3));
+    expect(client.does()).toEqual(["open_socket", "send resume", "send set_muted"]);
+    expect(client.lastSent()).toMatchObject({ type: "set_muted", mid: "1", muted: false });
+    client.frame({ type: "done", in_reply_to: 4 });
+    client.reopen();
+    client.frame(resumed(5));
+    expect(client.does()).toEqual(["open_socket", "send resume", "silence"]);
+  });
+
+  test("may have swallowed an unmuting and an offer that repeats it", () => {
+    const client = new Client().joined();
+    client.on({ on: "set_muted", source: "camera", muted: false });
+    client.on({ on: "sections_changed" });
+    client.on(offerMade(2));
+    expect(client.does()).toEqual(["send set_muted", "make_offer keep", "send negotiate"]);
+    client.reopen();
+    client.frame(resumed(4));
+    expect(client.does().filter((did) => did === "silence" || did === "send set_muted")).toEqual(["send set_muted"]);
+  });
+
   test("is opened with the secret of the last answer, however old the join token is", () => {
     const client = new Client().joined();
     expect(client.secrets()).toEqual([null]);

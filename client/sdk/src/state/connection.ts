@@ -4,6 +4,7 @@ import { CLOSE_NORMAL, CLOSE_PAGE_HIDDEN, CLOSE_POLICY, CLOSE_REMOVED, PING, PIN
 import { unsend } from "./conversation";
 import type { Event } from "./event";
 import { abandonNegotiation, abandonTransport, begin, rejoin, want } from "./media";
+import { learnMuted } from "./requests";
 import type { Step } from "./step";
 
 /** A socket that does not open within this time is given up. */
@@ -138,7 +139,7 @@ export function greeted(step: Step): void {
 }
 
 function lost(step: Step): void {
-  step.settle("open", "reply", "ping", "pong", "view");
+  step.settle("open", "reply", "ping", "pong", "view", "mute");
   dropSent(step);
   const { signaling, admitted } = step.state;
   const failures = signaling.failures + 1;
@@ -159,6 +160,8 @@ function dropSent(step: Step): void {
   if (step.state.requests.some(({ type }) => type === "view")) {
     step.update({ told: { ...told, view: null } });
   }
+  // If the edge has a section muted now, that may be the user's doing.
+  step.state.requests.forEach(({ mute }) => (mute?.muted === true ? learnMuted(step, mute.mid, null) : undefined));
   step.dropRequests({ code: "disconnected", detail: "the socket was lost" });
   abandonNegotiation(step);
   unsend(step);

@@ -8,6 +8,7 @@ import type { Event } from "./event";
 import { applyAnswer, negotiateRefused, rejoin, want } from "./media";
 import type { PendingRequest, Purpose } from "./model";
 import { NO_LIMITS } from "./model";
+import { learnMuted, muteLater } from "./requests";
 import type { Step } from "./step";
 
 /** Codes after which the client never reconnects automatically. */
@@ -119,6 +120,9 @@ function done(step: Step, { in_reply_to }: Message<"done">): void {
   if (request !== null && request.message !== null) {
     settleWritten(step, request.message, null);
   }
+  if (request !== null && request.mute !== null) {
+    learnMuted(step, request.mute.mid, request.mute.muted);
+  }
   if (request?.type === "leave") {
     step.end(null);
   }
@@ -192,7 +196,14 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
       negotiateRefused(step, failure, mayRetry(failure.code));
     }
   },
-  set_muted: report,
+  set_muted(step, request, failure) {
+    if (mayRetry(failure.code)) {
+      muteLater(step);
+    } else {
+      learnMuted(step, request.mute?.mid ?? "", null);
+      report(step, request, failure);
+    }
+  },
   view: report,
   chat(step, { message }, failure) {
     settleWritten(step, message ?? "", failure);
@@ -286,13 +297,11 @@ function trackMuted(step: Step, { mid }: Message<"track_muted">): void {
 }
 
 function silence(step: Step, mid: Mid): void {
-  const { media, muted, told } = step.state;
+  const { media, muted } = step.state;
   const section = media.published.find((published) => published.mid === mid);
   if (section !== undefined) {
-    step.update({
-      muted: { ...muted, [section.source]: true },
-      told: { ...told, muted: { ...told.muted, [mid]: true } },
-    });
+    step.update({ muted: { ...muted, [section.source]: true } });
+    learnMuted(step, mid, true);
     step.command({ do: "silence", source: section.source });
   }
 }

@@ -249,7 +249,9 @@ export function sendOffer(step: Step, negotiation: Negotiation): void {
       ? { type: "join", attempt: `${attempt.prefix}-${attempt.count}`, offer, tracks }
       : { type: "negotiate", offer, tracks, reason: purpose };
   step.updateMedia({ negotiation: { ...negotiation, stage: "sent" } });
-  step.update({ told: { ...told, muted: Object.fromEntries(tracks.map((track) => [track.mid, track.muted])) } });
+  // The edge is known to have an earlier state of a section until it answers.
+  const known = purpose === "join" ? {} : told.muted;
+  step.update({ told: { ...told, muted: Object.fromEntries(tracks.map(({ mid, muted: wanted }) => [mid, known[mid] ?? wanted])) } });
   step.request(message);
 }
 

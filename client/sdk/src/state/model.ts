@@ -173,8 +173,9 @@ export interface WantedLayers {
   readonly rids: readonly string[];
 }
 
-/** The state last sent to the edge, so that only differences are sent. */
+/** The state that the edge has, as far as the client knows, so that only differences are sent. */
 export interface Told {
+  /** Without requests that the edge has not answered; absent for a section that it does not know. */
   readonly muted: Readonly<Record<Mid, boolean>>;
   /** Absent if it is unknown whether the edge received the last one. */
   readonly view: View | null;
@@ -187,6 +188,8 @@ export interface PendingRequest {
   readonly ticket: number | null;
   /** The chat message that the request carries, if any. */
   readonly message: MessageId | null;
+  /** The muting or unmuting that is requested, if any. */
+  readonly mute: { readonly mid: Mid; readonly muted: boolean } | null;
   readonly sentAtMs: number;
 }
 
@@ -196,7 +199,7 @@ export interface Attempt {
   readonly count: number;
 }
 
-export type DeadlineName = "open" | "backoff" | "reply" | "ping" | "pong" | "media" | "renegotiate" | "view";
+export type DeadlineName = "open" | "backoff" | "reply" | "ping" | "pong" | "media" | "renegotiate" | "view" | "mute";
 export type Deadlines = Readonly<Partial<Record<DeadlineName, number>>>;
 
 /** The initial parameters of a client. */

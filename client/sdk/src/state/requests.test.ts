@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { connection } from "../state";
 import { ADA, Client, JOINED, negotiated, offerMade, resumed } from "./client.fixture";
-import { VIEW_DELAY_MS } from "./requests";
+import { MUTE_AGAIN_MS, VIEW_DELAY_MS } from "./requests";
 
 describe("slots", () => {
   test("are added when the room needs more, once, and never beyond the limit", () => {
@@ -85,6 +85,30 @@ describe("what the user asks for", () => {
     client.on({ on: "set_muted", source: "microphone", muted: true });
     client.frame(JOINED);
     expect(client.lastSent()).toEqual({ id: 2, type: "set_muted", mid: "0", muted: true });
+  });
+
+  test("muting that is refused for now is told again a moment later, unless the user has changed their mind", () => {
+    const client = new Client().joined();
+    const refuse = (): void => client.frame({ type: "error", in_reply_to: client.lastSent().id, code: "rate_limited", message: "" });
+    client.on({ on: "set_muted", source: "microphone", muted: true });
+    refuse();
+    client.pass(MUTE_AGAIN_MS - 1);
+    expect(client.does()).toEqual(["send set_muted"]);
+    client.pass(1);
+    expect(client.does()).toEqual(["send set_muted"]);
+    expect(client.lastSent()).toMatchObject({ type: "set_muted", mid: "0", muted: true });
+    refuse();
+    client.on({ on: "set_muted", source: "microphone", muted: false });
+    client.pass(5 * MUTE_AGAIN_MS);
+    expect(client.does()).toEqual([]);
+  });
+
+  test("muting that can never be done is reported", () => {
+    const client = new Client().joined();
+    client.on({ on: "set_muted", source: "microphone", muted: true });
+    client.frame({ type: "error", in_reply_to: client.lastSent().id, code: "unknown_track", message: "" });
+    client.pass(5 * MUTE_AGAIN_MS);
+    expect(client.does()).toEqual(["send set_muted", "report"]);
   });
 
   test("the view is told once it has settled, and again only where the edge may not have heard it", () => {

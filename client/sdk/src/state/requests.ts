@@ -1,5 +1,5 @@
 /** User requests. */
-import type { ParticipantId } from "../protocol.gen";
+import type { Mid, ParticipantId } from "../protocol.gen";
 import { VIEW_PARTICIPANTS_MAX } from "../protocol.gen";
 import type { Event } from "./event";
 import type { Lines, View } from "./model";
@@ -9,6 +9,8 @@ import type { Step } from "./step";
 export const LEAVE_TIMEOUT_MS = 1_000;
 /** The view is sent after a random delay between this and twice this, so that a room's clients do not all send at once. */
 export const VIEW_DELAY_MS = 200;
+/** By then the edge accepts some twenty more frames. */
+export const MUTE_AGAIN_MS = 1_000;
 /** Tile sizes are rounded to these steps. */
 const LINES_STEP = 90;
 /** The protocol's maximum. */
@@ -57,17 +59,29 @@ export function leave(step: Step): void {
 
 /** Sends unsent changes to the edge; the view is delayed, because participants come and go in bursts. */
 export function tellDifferences(step: Step): void {
-  for (const { mid, source } of step.state.media.published) {
+  for (const { mid, source } of step.awaits("mute") ? [] : step.state.media.published) {
     const muted = step.state.muted[source] ?? false;
-    const { told } = step.state;
-    if (told.muted[mid] !== undefined && told.muted[mid] !== muted) {
-      step.update({ told: { ...told, muted: { ...told.muted, [mid]: muted } } });
+    const pending = step.state.requests.findLast(({ mute }) => mute?.mid === mid)?.mute;
+    const expected = pending?.muted ?? step.state.told.muted[mid];
+    if (expected !== undefined && expected !== muted) {
       step.request({ type: "set_muted", mid, muted });
     }
   }
   if (isViewNews(step) && !step.awaits("view")) {
     step.expect("view", VIEW_DELAY_MS * (1 + step.random()));
   }
+}
+
+/** Takes over the edge's mute state of a section; `null` if the edge does not know the section. */
+export function learnMuted(step: Step, mid: Mid, muted: boolean | null): void {
+  const { told } = step.state;
+  const { [mid]: _, ...others } = told.muted;
+  step.update({ told: { ...told, muted: muted === null ? others : { ...others, [mid]: muted } } });
+}
+
+/** The edge refused a muting or unmuting for now: it is said again, unless the user changes their mind. */
+export function muteLater(step: Step): void {
+  step.expect("mute", MUTE_AGAIN_MS);
 }
 
 /** Sends the settled view, if it still differs. */

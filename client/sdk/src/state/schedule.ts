@@ -17,6 +17,8 @@ const EXPIRED: readonly (readonly [DeadlineName, (step: Step) => void])[] = [
   ["media", connectTimedOut],
   // The wait is over; the wanted negotiation begins at the end of the step.
   ["renegotiate", () => undefined],
+  // Likewise for what was refused.
+  ["mute", () => undefined],
   ["view", viewDue],
 ];
 

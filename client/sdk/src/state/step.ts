@@ -78,7 +78,8 @@ export class Step {
   request(message: ClientToEdge, ticket: number | null = null): void {
     const id = this.#state.requestsMade + 1;
     const written = message.type === "chat" ? message.message : null;
-    const pending: PendingRequest = { id, type: message.type, ticket, message: written, sentAtMs: this.nowMs };
+    const mute = message.type === "set_muted" ? { mid: message.mid, muted: message.muted } : null;
+    const pending: PendingRequest = { id, type: message.type, ticket, message: written, mute, sentAtMs: this.nowMs };
     this.update({ requestsMade: id });
     this.#setRequests([...this.#state.requests, pending]);
     this.command({ do: "send", text: JSON.stringify({ id, ...message }) });
