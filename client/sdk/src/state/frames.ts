@@ -204,7 +204,13 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
       report(step, request, failure);
     }
   },
-  view: report,
+  view(step, request, failure) {
+    if (mayRetry(failure.code)) {
+      step.update({ told: { ...step.state.told, view: null } });
+    } else {
+      report(step, request, failure);
+    }
+  },
   chat(step, { message }, failure) {
     settleWritten(step, message ?? "", failure);
   },

@@ -103,6 +103,20 @@ describe("what the user asks for", () => {
     expect(client.does()).toEqual([]);
   });
 
+  test("a view that is refused for now is told again after its delay", () => {
+    const client = new Client().joined().crowded();
+    client.on({ on: "set_view", participants: ["alan"], lines: null });
+    client.pass(2 * VIEW_DELAY_MS);
+    expect(client.does()).toEqual(["send view"]);
+    client.frame({ type: "error", in_reply_to: client.lastSent().id, code: "rate_limited", message: "" });
+    expect(client.does()).toEqual([]);
+    client.pass(2 * VIEW_DELAY_MS);
+    expect(client.does()).toEqual(["send view"]);
+    client.frame({ type: "done", in_reply_to: client.lastSent().id });
+    client.pass(10 * VIEW_DELAY_MS);
+    expect(client.does()).toEqual([]);
+  });
+
   test("muting that can never be done is reported", () => {
     const client = new Client().joined();
     client.on({ on: "set_muted", source: "microphone", muted: true });
