@@ -82,6 +82,17 @@ test("a frame without the permission is told apart from a user who refuses", asy
   await expect(openDevice("microphone")).rejects.toMatchObject({ code: "device_denied" });
 });
 
+test.each([
+  ["https:", "device_unsupported"],
+  ["http:", "device_insecure"],
+])("a browser without devices on a page of %s says which of the two is the cause", async (protocol, code) => {
+  vi.stubGlobal("location", { protocol });
+  for (const mediaDevices of [undefined, {}]) {
+    vi.stubGlobal("navigator", { mediaDevices });
+    await expect(openDevice("camera")).rejects.toMatchObject({ code });
+  }
+});
+
 test("a closed question about both devices does not come back for each", async () => {
   refusal = new DOMException("Permission dismissed", "NotAllowedError");
   const both = await Promise.allSettled([openDevice("microphone"), openDevice("camera")]);

@@ -35,11 +35,12 @@ const ERROR_CODES: Readonly<Record<string, ClientErrorCode>> = {
   NotReadableError: "device_busy",
   AbortError: "device_busy",
   InsecureContext: "device_insecure",
+  NoDevices: "device_unsupported",
 };
 
 export async function listDevices(): Promise<Devices> {
   // Refused in some frames and in browsers that hide the devices.
-  const all = (await mediaDevices()?.enumerateDevices().catch(() => [])) ?? [];
+  const all = (await mediaDevices()?.enumerateDevices?.().catch(() => [])) ?? [];
   const of = (kind: MediaDeviceKind): Device[] =>
     all.filter((device) => device.kind === kind).map((device) => ({ id: device.deviceId, label: device.label, facing: facingOf(device) }));
   return { microphones: of("audioinput"), cameras: of("videoinput"), speakers: of("audiooutput") };
@@ -54,8 +55,8 @@ function facingOf(device: MediaDeviceInfo): "user" | "environment" | null {
 /** Calls `listener` whenever a device is plugged in or unplugged; calling the result stops that. */
 export function onDevicesChanged(listener: () => void): () => void {
   const devices = mediaDevices();
-  devices?.addEventListener("devicechange", listener);
-  return () => devices?.removeEventListener("devicechange", listener);
+  devices?.addEventListener?.("devicechange", listener);
+  return () => devices?.removeEventListener?.("devicechange", listener);
 }
 
 /**
@@ -141,8 +142,9 @@ async function capture(wish: Wish): Promise<MediaStreamTrack> {
 
 async function getUserMedia(wanted: MediaStreamConstraints): Promise<MediaStream> {
   const devices = mediaDevices();
-  if (devices === undefined) {
-    throw new DOMException("navigator.mediaDevices is absent", "InsecureContext");
+  if (devices?.getUserMedia === undefined) {
+    // Some browsers within other apps lack it on a secure page, too.
+    throw new DOMException("getUserMedia is absent", globalThis.location?.protocol === "https:" ? "NoDevices" : "InsecureContext");
   }
   return await devices.getUserMedia(wanted);
 }
@@ -170,6 +172,6 @@ function denied(error: unknown, device: DeviceKind): ClientErrorCode {
 }
 
 // Absent if the page is not a secure context, despite the type.
-function mediaDevices(): MediaDevices | undefined {
-  return navigator.mediaDevices as MediaDevices | undefined;
+function mediaDevices(): Partial<MediaDevices> | undefined {
+  return navigator.mediaDevices as Partial<MediaDevices> | undefined;
 }

@@ -12,6 +12,7 @@ export type ClientErrorCode =
   | "device_busy"
   | "device_unsuitable"
   | "device_insecure"
+  | "device_unsupported"
   | "token_unavailable"
   | "unreachable"
   | "disconnected"
@@ -115,6 +116,10 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   device_insecure: {
     class: "permission_error",
     words: "This page isn’t secure (https), so your browser blocks the microphone and camera.",
+  },
+  device_unsupported: {
+    class: "device_error",
+    words: "This browser gives pages no microphone or camera. Open the call in another browser.",
   },
   token_unavailable: { class: "security_error", words: "Couldn’t get an invitation to this room." },
   unreachable: { class: "network_error", words: "Can’t reach the server. Check your connection." },

@@ -300,6 +300,7 @@ export const de: Texts = {
     device_busy: "Mikrofon oder Kamera konnte nicht gestartet werden. Vielleicht verwendet eine andere App das Gerät.",
     device_unsuitable: "Mikrofon oder Kamera hat die gewünschten Eigenschaften nicht.",
     device_insecure: "Diese Seite ist nicht sicher (https). Deshalb blockiert dein Browser Mikrofon und Kamera.",
+    device_unsupported: "Dieser Browser gibt Seiten weder Mikrofon noch Kamera. Öffne den Anruf in einem anderen Browser.",
     token_unavailable: "Für diesen Raum konnte keine Einladung abgerufen werden.",
     unreachable: "Der Server ist nicht erreichbar. Prüfe deine Verbindung.",
     disconnected: "Du bist gerade nicht mit dem Server verbunden.",
