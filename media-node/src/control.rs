@@ -4,7 +4,8 @@ mod ticket;
 
 use crate::probe::Probes;
 use crate::quality::{self, Samples};
-use crate::record::{Recorder, RoomLine};
+use crate::record::Recorder;
+use crate::record::order::RoomLine;
 use crate::shard::{Command, Event, Report, Shard};
 use media_core::control::{self, Input, Output};
 use node_core::line::{News, SocketKey};

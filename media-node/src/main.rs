@@ -9,6 +9,7 @@ mod pages;
 mod probe;
 mod quality;
 mod record;
+mod seed;
 mod shard;
 mod shutdown;
 mod tcp;

@@ -5,7 +5,9 @@ use crate::config::Config;
 use crate::control::{self, Channels, Node};
 use crate::identity;
 use crate::pages::Pages;
-use crate::record::{self, Outlet, Recorder};
+use crate::record::queue::{Outlet, queue};
+use crate::record::{self, Recorder};
+use crate::seed::seed;
 use crate::shard::{Event, Shard};
 use crate::shutdown;
 use crate::tcp::Entrance;
@@ -39,7 +41,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let identity = identity::make()?;
     let fingerprint = identity.fingerprint();
     let (events, received) = mpsc::channel(EVENTS_MAX);
-    let (outlet, inlet) = record::queue();
+    let (outlet, inlet) = queue();
     let clock = Clock::start();
     let probe = probe_credential(&config)?;
     let shards = start_shards(&config, clock, &identity, probe.as_ref(), &events, &outlet)?;
@@ -218,10 +220,6 @@ impl Restarts {
     }
 }
 
-pub(crate) fn seed() -> anyhow::Result<u64> {
-    getrandom::u64().context("asking the operating system for randomness")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,7 +237,7 @@ mod tests {
         let config = good(&["--listen=127.0.0.1:0", "--shards=2", "--sessions-max=1"]);
         let (events, received) = mpsc::channel(8);
         let identity = identity::make().expect("an identity");
-        let (outlet, _) = record::queue();
+        let (outlet, _) = queue();
         (start_shards(&config, Clock::start(), &identity, None, &events, &outlet).expect("start"), received)
     }
 
@@ -310,7 +308,7 @@ mod tests {
             let config = good(&["--listen=127.0.0.1:0", "--shards=2", "--sessions-max=9"]);
             let (events, received) = mpsc::channel(8);
             let identity = identity::make()?;
-            let (outlet, _) = record::queue();
+            let (outlet, _) = queue();
             let shards = start_shards(&config, Clock::start(), &identity, None, &events, &outlet)?;
             let (restarted, restarts) = mpsc::channel(2);
             let ((draining, is_draining), (standing, _)) = (watch::channel(None), watch::channel(Standing::default()));

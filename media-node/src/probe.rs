@@ -28,7 +28,7 @@ impl Probes {
 
     /// Starts a probe, unless there are too many.
     pub(crate) fn start(&self, probe: u64, addresses: Vec<SocketAddr>, credential: &ProbeCredential) {
-        let (Ok(place), Ok(seed)) = (Arc::clone(&self.places).try_acquire_owned(), crate::node::seed()) else {
+        let (Ok(place), Ok(seed)) = (Arc::clone(&self.places).try_acquire_owned(), crate::seed::seed()) else {
             tracing::debug!(probe, "too many probes at a time");
             return;
         };

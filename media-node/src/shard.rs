@@ -5,7 +5,7 @@ mod ufrags;
 
 pub(crate) use report::Report;
 
-use crate::record::Outlet;
+use crate::record::queue::Outlet;
 use crate::tcp::{Arrival, Connections};
 use crate::wake::{Ready, Waker};
 use anyhow::Context;
@@ -447,7 +447,7 @@ pub(crate) mod tests {
             probe: None,
         };
         let (events, _) = mpsc::channel(1);
-        let (outlet, _) = crate::record::queue();
+        let (outlet, _) = crate::record::queue::queue();
         Shard::start(0, (Ipv4Addr::LOCALHOST, 0).into(), config, events, outlet).expect("starts")
     }
 

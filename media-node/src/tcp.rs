@@ -4,6 +4,7 @@
 //! hands the connection to the shard whose session it names. From there on [`Connections`] moves the datagrams on the
 //! shard's thread, which never waits for a client.
 
+mod closing;
 mod connection;
 mod connections;
 mod entrance;
@@ -12,5 +13,6 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connections::{Closing, Connections, StreamReport};
+pub(crate) use closing::Closing;
+pub(crate) use connections::{Connections, StreamReport};
 pub(crate) use entrance::{Arrival, Entrance, Refusal};

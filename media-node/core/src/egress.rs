@@ -7,6 +7,7 @@ pub mod pacer;
 pub mod probing;
 pub mod redundancy;
 pub mod rewrite;
+pub mod rounds;
 pub mod slot;
 mod slowed;
 mod template;

@@ -1,25 +1,18 @@
 //! RTCP compound packets (RFC 3550 §6, RFC 4585, RFC 5104, REMB), read in place.
 
+mod format;
 pub mod ntp;
 pub mod transport_feedback;
 pub mod write;
 
+pub use format::ReportBlock;
+
+use format::{
+    APPLICATION_LAYER, FULL_INTRA, GOODBYE, NACK, PAYLOAD_FEEDBACK, PICTURE_LOSS, RECEIVER_REPORT, SENDER_REPORT,
+    SOURCE_DESCRIPTION, TRANSPORT_CC, TRANSPORT_FEEDBACK,
+};
 use ntp::NtpTime;
 use transport_feedback::Feedback;
-
-/// Packet types (RFC 3550 §12.1, RFC 4585 §6.1).
-const SENDER_REPORT: u8 = 200;
-const RECEIVER_REPORT: u8 = 201;
-const SOURCE_DESCRIPTION: u8 = 202;
-const GOODBYE: u8 = 203;
-const TRANSPORT_FEEDBACK: u8 = 205;
-const PAYLOAD_FEEDBACK: u8 = 206;
-/// Feedback message types (RFC 4585 §6.2.1, §6.3.1; RFC 5104 §4.3.1; RFC 4585 §6.4; transport-wide congestion control).
-const NACK: u8 = 1;
-const TRANSPORT_CC: u8 = 15;
-const PICTURE_LOSS: u8 = 1;
-const FULL_INTRA: u8 = 4;
-const APPLICATION_LAYER: u8 = 15;
 
 /// One packet of a compound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,24 +191,6 @@ impl Iterator for ReportBlocks<'_> {
             delay_since_sender_report: word(block, 5)?,
         })
     }
-}
-
-/// Reception of one stream (RFC 3550 §6.4.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReportBlock {
-    pub ssrc: u32,
-    /// Lost since the last report, in 1/256.
-    pub fraction_lost: u8,
-    /// Lost since the stream began.
-    pub packets_lost: i32,
-    /// Extended highest sequence number: the wraps are in the upper half.
-    pub highest_sequence: u32,
-    /// Variation of the transit time, in ticks.
-    pub jitter: u32,
-    /// Middle 32 bits of the last sender report's NTP time, 0 if there was none.
-    pub last_sender_report: u32,
-    /// Time since that report arrived, in 1/65536 s.
-    pub delay_since_sender_report: u32,
 }
 
 /// A list of 32-bit words.

@@ -1,10 +1,9 @@
 //! The end of a recording: tells the edge that a segment is complete, and builds the files from all stored segments if
 //! the edge says so.
 
-use super::Shared;
+use super::context::{Shared, report};
 use super::spool::{Folder, Head};
 use super::storage::CHUNK_BYTES;
-use super::upload::report;
 use anyhow::{Context, Result, bail};
 use media_core::record::remux::{Finished, Remux, Step};
 use media_core::record::segment::kind_of;

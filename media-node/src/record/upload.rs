@@ -1,15 +1,16 @@
 //! The upload of one segment: parts while it is recorded, the manifest at intervals, and at the end whatever the edge
 //! orders.
 
+use super::context::Shared;
 use super::finish;
+use super::order::RoomLine;
 use super::spool::Folder;
-use super::{RoomLine, Shared};
 use anyhow::{Context, Result};
 use media_core::record::segment::{manifest_key, track_of};
 use node_core::backoff::Backoff;
 use node_shell::post::PostError;
 use shared::TrackId;
-use shared::control::{Message, NodeToRoom, RecordingReport, RecordingVerdict, SegmentOutcome};
+use shared::control::NodeToRoom;
 use shared::signal::RecordingState;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -215,21 +216,6 @@ impl Upload {
             self.told = Some((said, state));
         }
     }
-}
-
-/// Asks the edge what to do next.
-pub(super) async fn report(shared: &Shared, folder: &Folder, outcome: SegmentOutcome) -> Result<RecordingVerdict> {
-    let manifest = &folder.head.manifest;
-    let report = RecordingReport { room: manifest.room.clone(), recording: manifest.recording.clone(), outcome };
-    let question = serde_json::to_string(&report).context("writing a report")?;
-    let mut failed = None;
-    for edge in shared.edges.iter() {
-        match node_shell::post::post(&edge.join_http("/v1/nodes/recordings"), &shared.token, question.clone()).await {
-            Ok(answer) => return RecordingVerdict::parse(&answer).context("reading the edge's answer"),
-            Err(error) => failed = Some(error),
-        }
-    }
-    Err(failed.context("no edge is configured")?).context("reporting a recording")
 }
 
 /// True if the edge will always give the same answer. An answer about our token is not of this kind: operators change

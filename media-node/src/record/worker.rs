@@ -3,10 +3,12 @@
 //! An order overtakes earlier packets, which wait in a shard's batch or in the queue. So whatever an order ends
 //! continues until each shard has handed over everything that it had copied by then.
 
+use super::context::Shared;
 use super::keeper::Keeper;
+use super::order::{Order, RoomLine};
+use super::queue::{BATCHES_MAX, Copied, Inlet};
 use super::spool::{Folder, Spool};
 use super::upload::{Standing, Upload};
-use super::{BATCHES_MAX, Copied, Inlet, Order, RoomLine, Shared};
 use crate::clock::Clock;
 use crate::shard::{Command, Shard};
 use anyhow::Result;

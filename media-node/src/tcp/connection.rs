@@ -1,6 +1,6 @@
 //! One client's connection on its shard's thread.
 
-use super::connections::Closing;
+use super::closing::Closing;
 use super::entrance::Arrival;
 use super::limits;
 use super::place::Place;

@@ -1,5 +1,6 @@
 //! A shard's connections: which of them can be read, what waits for them, and when they end.
 
+use super::closing::Closing;
 use super::connection::{Connection, HasMore};
 use super::entrance::Arrival;
 use super::limits;
@@ -14,28 +15,6 @@ use std::time::{Duration, Instant};
 
 /// Events of one poll; the rest follows with the next.
 const EVENTS: usize = 256;
-
-/// The shard's reasons to close a connection: labels of `media_tcp_closed_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closing {
-    /// No session has accepted a check from it in time, or the session has ended.
-    Stranger,
-    /// A datagram that was not complete in time.
-    SlowDatagram,
-    /// The client reads nothing.
-    Stalled,
-    /// A datagram that is too long.
-    Broken,
-}
-
-impl Closing {
-    pub(crate) const ALL: [(Self, &'static str); 4] = [
-        (Self::Stranger, "stranger"),
-        (Self::SlowDatagram, "slow_datagram"),
-        (Self::Stalled, "stalled"),
-        (Self::Broken, "broken"),
-    ];
-}
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StreamReport {

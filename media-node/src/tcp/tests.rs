@@ -1,4 +1,5 @@
-use super::connections::{Closing, Connections};
+use super::closing::Closing;
+use super::connections::Connections;
 use super::entrance::{Arrival, Lobby, Refusal};
 use super::limits;
 use super::place::{LIMITS, Registry};

@@ -30,6 +30,9 @@ impl Default for Bandwidth {
 pub const START_BPS: u64 = 300_000;
 /// Audio continues at this rate.
 pub const MIN_BPS: u64 = 50_000;
+/// Bounds of every estimate.
+pub(super) const TARGET_MIN_BPS: f64 = MIN_BPS as f64;
+pub(super) const TARGET_MAX_BPS: f64 = 20_000_000.0;
 /// The rest is for audio and for clients whose demand is still unknown.
 const DIVIDED_PERCENT: u64 = 95;
 

@@ -2,7 +2,7 @@
 
 use super::acknowledged::Acknowledged;
 use super::allocate::Estimate;
-use super::bandwidth::{Bandwidth, MIN_BPS};
+use super::bandwidth::{Bandwidth, TARGET_MAX_BPS, TARGET_MIN_BPS};
 pub use super::cluster::{Probe, ProbeId};
 use super::delay::{Delay, Usage};
 use super::loss::LossLimit;
@@ -15,8 +15,6 @@ use super::sent::{Change, History, Sent};
 use crate::rtcp::transport_feedback::{Feedback, TICK};
 use std::time::{Duration, Instant};
 
-pub(super) const TARGET_MIN_BPS: f64 = MIN_BPS as f64;
-pub(super) const TARGET_MAX_BPS: f64 = 20_000_000.0;
 /// Packets leave faster than the target by this factor, so that frames are not held up; libwebrtc's factor.
 const PACING: f64 = 2.5;
 /// Used after a sudden drop, when waiting packets were meant for another rate.

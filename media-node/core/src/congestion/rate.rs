@@ -1,7 +1,7 @@
 //! The rate allowed by the delay: additive or multiplicative increase, multiplicative decrease.
 
+use super::bandwidth::{TARGET_MAX_BPS, TARGET_MIN_BPS};
 use super::capacity::Capacity;
-use super::controller::{TARGET_MAX_BPS, TARGET_MIN_BPS};
 use super::delay::Usage;
 use std::time::{Duration, Instant};
 

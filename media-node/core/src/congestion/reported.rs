@@ -1,6 +1,6 @@
 //! The rate allowed by REMB and receiver reports, for clients without transport-wide feedback.
 
-use super::controller::TARGET_MIN_BPS;
+use super::bandwidth::TARGET_MIN_BPS;
 
 /// Higher loss lowers the rate, loss below the other bound lets it grow.
 const LOSS_HIGH: f64 = 0.10;

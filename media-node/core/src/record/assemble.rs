@@ -1,27 +1,16 @@
 //! Assembles frames from ordered packets: Opus packets are frames, video frames are assembled (RFC 7741 §4, RFC 6184
 //! §5).
 
+mod frame;
 mod h264;
+
+pub use frame::Frame;
 
 use super::limits::FRAME_BYTES_MAX;
 use super::reorder::Packet;
 use crate::codec::vp8;
 use h264::H264;
 use shared::rtp_parameters::CodecName;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    pub timestamp: u32,
-    /// Arrival of its last packet, in microseconds since 1970.
-    pub received_us: i64,
-    /// Capture time, if known.
-    pub captured_us: Option<i64>,
-    /// True if a decoder can begin here.
-    pub is_key: bool,
-    /// Width and height, known for key frames.
-    pub resolution: Option<(u16, u16)>,
-    pub bytes: Vec<u8>,
-}
 
 #[derive(Debug)]
 pub enum Assembler {

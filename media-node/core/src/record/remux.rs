@@ -5,18 +5,18 @@
 
 mod black;
 mod black_h264;
+mod finished;
 mod lane;
 mod mp4_file;
 mod webm_file;
+
+pub use finished::Finished;
 
 use super::webm::{Block, Media};
 use lane::{Lane, Shape};
 use mp4_file::Mp4File;
 use shared::rtp_parameters::MediaKind;
 use webm_file::WebmFile;
-
-/// Assumed, because no frame follows.
-const LAST_FRAME_MS: u64 = 20;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
@@ -25,16 +25,6 @@ pub enum Step {
     Append(Vec<u8>),
     /// The file is complete once this has overwritten its beginning.
     Done(Finished),
-}
-
-/// The result of building a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
-    /// Replaces the first bytes of the file; `None` without a single frame, and then there is no file.
-    pub header: Option<Vec<u8>>,
-    /// The time of its first frame, on the clock of the parts.
-    pub starts_ms: u64,
-    pub duration_ms: u64,
 }
 
 /// The video codec determines the container; audio alone becomes WebM.

@@ -1,12 +1,16 @@
 //! The recording of one assignment: packets and orders in, parts and rows of the manifest out.
 
+mod output;
 mod part;
 mod stream;
+
+pub use output::Output;
 
 use super::limits::ROWS_MAX;
 use super::reorder::Packet;
 use super::room_clock::RoomClock;
 use super::tap::TapNumber;
+use output::{Base, millis};
 use shared::control::{RecordedParticipant, RecordedTrack, RecordingOrder, TrackRef};
 use shared::manifest::{Event, Row};
 use shared::rtp_parameters::MediaKind;
@@ -17,18 +21,6 @@ use stream::Stream;
 
 /// Most tracks of one segment: a participant who leaves and returns has new ones.
 const STREAMS_MAX: usize = 10_000;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A part is complete; its row follows.
-    Part {
-        key: String,
-        bytes: Vec<u8>,
-    },
-    Row(Row),
-    /// A track cannot continue without a key frame, or has had none for long.
-    WantKeyframe(TrackRef),
-}
 
 #[derive(Debug)]
 pub struct Segment {
@@ -265,20 +257,8 @@ impl Segment {
     }
 }
 
-/// Common to all streams of a segment.
-#[derive(Clone, Copy, Debug)]
-struct Base<'a> {
-    started_us: i64,
-    parts_prefix: &'a str,
-}
-
 fn micros(at: UnixMillis) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX).saturating_mul(1_000)
-}
-
-/// Times before the start count as the start.
-fn millis(us: i64) -> u64 {
-    u64::try_from(us / 1_000).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Arrival times by transport-wide sequence number (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1).
 
-use super::write::{Body, Full};
+use super::format::{Body, Full};
 use std::time::Duration;
 
 pub const TICK: Duration = Duration::from_micros(250);

@@ -1,21 +1,17 @@
 //! Writes consecutive RTCP packets into a buffer.
 
-use super::ntp::NtpTime;
-use super::transport_feedback::{self, Report};
-use super::{
-    APPLICATION_LAYER, NACK, PAYLOAD_FEEDBACK, PICTURE_LOSS, RECEIVER_REPORT, ReportBlock, SENDER_REPORT,
+pub use super::format::Full;
+use super::format::{
+    APPLICATION_LAYER, Body, NACK, PAYLOAD_FEEDBACK, PICTURE_LOSS, RECEIVER_REPORT, ReportBlock, SENDER_REPORT,
     SOURCE_DESCRIPTION, TRANSPORT_CC, TRANSPORT_FEEDBACK,
 };
+use super::ntp::NtpTime;
+use super::transport_feedback::{self, Report};
 
 /// Most report blocks of one packet: the count has five bits.
 pub const REPORT_BLOCKS_MAX: usize = 31;
 /// Most streams one estimate may name: the count has eight bits.
 const ESTIMATE_SSRCS_MAX: usize = 255;
-
-/// The buffer has no room for the packet; earlier packets are untouched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no room for another RTCP packet")]
-pub struct Full;
 
 /// A compound packet under construction.
 pub struct Writer<'b> {
@@ -165,33 +161,6 @@ impl<'b> Writer<'b> {
         self.length += 4 + packet.length;
         let [l0, l1] = words.to_be_bytes();
         *header = [0x80 | u8::from(packet.is_padded) << 5 | count, packet_type, l0, l1];
-        Ok(())
-    }
-}
-
-pub(super) struct Body<'b> {
-    free: &'b mut [u8],
-    length: usize,
-    is_padded: bool,
-}
-
-impl Body<'_> {
-    pub(super) fn word(&mut self, word: u32) -> Result<(), Full> {
-        self.bytes(&word.to_be_bytes())
-    }
-
-    /// Fills the last word (RFC 3550 §6.4.1): the last byte counts the padding, itself included.
-    pub(super) fn pad(&mut self) -> Result<(), Full> {
-        let padding = self.length.next_multiple_of(4) - self.length;
-        self.is_padded = padding > 0;
-        let bytes = [&[][..], &[1], &[0, 2], &[0, 0, 3]];
-        self.bytes(bytes.get(padding).copied().unwrap_or_default())
-    }
-
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        let end = self.length + bytes.len();
-        self.free.get_mut(self.length..end).ok_or(Full)?.copy_from_slice(bytes);
-        self.length = end;
         Ok(())
     }
 }

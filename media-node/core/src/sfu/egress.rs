@@ -1,63 +1,14 @@
 //! The outgoing path: each round writes and seals packets per subscriber, and hands them over in runs.
 
 use super::{Sfu, Timer};
-use crate::egress::arena::Arena;
 use crate::egress::pacer;
+use crate::egress::rounds::Egress;
 use crate::egress::writing::{Cursor, Due, Writing};
 use crate::ingress::stream::Subscriber;
-use crate::keys::{SessionKey, StreamKey};
-use crate::path::Path;
+use crate::keys::SessionKey;
 use crate::session::Session;
-use crate::stats::{DropReason, Stats};
-use std::collections::VecDeque;
+use crate::stats::DropReason;
 use std::time::Instant;
-
-/// Most waiting datagrams besides media (responses to checks, handshakes, reports).
-const WAITING_MAX: usize = 8_192;
-
-/// Waiting output, and the memory for writing it.
-#[derive(Debug, Default)]
-pub(super) struct Egress {
-    pub(super) arena: Arena,
-    /// Datagrams besides media.
-    waiting: VecDeque<(Path, Vec<u8>)>,
-    /// Streams with packets since the last round.
-    pub(super) pending_streams: Vec<StreamKey>,
-    /// Streams whose packets this round sends.
-    sending_streams: Vec<StreamKey>,
-    /// Sessions with due packets, and the progress of the round.
-    pub(super) due_sessions: Vec<SessionKey>,
-    next_session: usize,
-    cursor: Cursor,
-    released: Vec<(StreamKey, u16)>,
-    /// Streams whose packets a pacer has dropped.
-    abandoned: Vec<StreamKey>,
-    /// The first time at which a stream's packets have waited long enough for the end of their frame.
-    pub(super) held_until: Option<Instant>,
-    /// True if a stream's packets must be sent before more are accepted.
-    pub(super) is_urgent: bool,
-}
-
-impl Egress {
-    /// Queues a datagram besides media.
-    pub(super) fn send(&mut self, stats: &mut Stats, to: Path, datagram: Vec<u8>) {
-        if self.waiting.len() < WAITING_MAX {
-            self.waiting.push_back((to, datagram));
-        } else {
-            stats.drop(DropReason::Overflow);
-        }
-    }
-
-    fn write_waiting(&mut self) {
-        while self.arena.has_room() {
-            let Some((to, datagram)) = self.waiting.pop_front() else { return };
-            if let Some(free) = self.arena.free().get_mut(..datagram.len()) {
-                free.copy_from_slice(&datagram);
-                self.arena.push(to, datagram.len());
-            }
-        }
-    }
-}
 
 impl Sfu {
     /// False if there is nothing to send.

@@ -1,5 +1,6 @@
 //! RFC 5769 vectors, and messages that must be refused.
 
+use super::read::*;
 use super::write::Writer;
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Unguessable transaction ids: a response with the right one proves that its sender received the request.
 
-use super::TransactionId;
+use super::read::TransactionId;
 use aws_lc_rs::hmac;
 
 /// Generates the transaction ids of one shard from a keyed hash, because the numbers of [`crate::random::Random`] can

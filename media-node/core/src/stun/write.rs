@@ -1,6 +1,6 @@
 //! Writes Binding requests (a client's half, for tests and load) and the responses.
 
-use super::{
+use super::read::{
     BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, BindingRequest, FINGERPRINT_MASK, FINGERPRINT_VALUE_BYTES,
     HEADER_BYTES, INTEGRITY_VALUE_BYTES, MAGIC_COOKIE, Role, TransactionId, attribute,
 };

@@ -32,7 +32,7 @@ fn worker(root: &std::path::Path, clock: Clock) -> Worker {
     };
     let config = good(&["--listen=127.0.0.1:0", "--shards=1"]);
     let (events, _) = mpsc::channel(1);
-    let (outlet, _) = crate::record::queue();
+    let (outlet, _) = crate::record::queue::queue();
     let identity = crate::identity::make().expect("an identity");
     let shards = crate::node::start_shards(&config, clock, &identity, None, &events, &outlet).expect("start");
     Worker::new(config.node, root.to_owned(), Arc::new(shared), shards, clock)

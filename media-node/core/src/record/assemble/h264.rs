@@ -3,7 +3,7 @@
 use super::super::limits::FRAME_BYTES_MAX;
 use super::super::mp4::{self, Track};
 use super::super::reorder::Packet;
-use super::Frame;
+use super::frame::Frame;
 use crate::codec::h264::{Summary, Unit, Units, kind, kind_of};
 
 /// The incomplete picture.

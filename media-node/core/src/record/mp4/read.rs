@@ -1,7 +1,7 @@
 //! Reads the samples of a part, or of several in a row; skips everything else.
 
 use super::super::webm::Block;
-use super::PICTURE_TICKS_PER_MS;
+use super::format::PICTURE_TICKS_PER_MS;
 
 /// One sample, with its time in ticks of its track.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The track descriptions of a file (ISO/IEC 14496-12 §8.2 to §8.8).
 
-use super::{PICTURE_TICKS_PER_MS, SOUND_TICKS_PER_MS, Track, boxed, full};
+use super::format::{PICTURE_TICKS_PER_MS, SOUND_TICKS_PER_MS, Track, boxed, full};
 
 /// 1 in 16.16 fixed point, and the identity matrix.
 const ONE: u32 = 0x1_0000;

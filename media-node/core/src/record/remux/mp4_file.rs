@@ -2,7 +2,7 @@
 
 use super::super::mp4::{self, Fragment, Track};
 use super::super::webm::Block;
-use super::{Finished, LAST_FRAME_MS};
+use super::finished::{Finished, LAST_FRAME_MS};
 use shared::rtp_parameters::MediaKind;
 
 /// Longest fragment: a player must read it to start anywhere inside.

@@ -2,7 +2,7 @@
 
 use super::super::webm::ebml::{self, element, element_uint, id};
 use super::super::webm::{Block, Cluster, Media, document, info, tracks};
-use super::{Finished, LAST_FRAME_MS};
+use super::finished::{Finished, LAST_FRAME_MS};
 use shared::rtp_parameters::MediaKind;
 
 /// Longest cluster: a player must read it to start anywhere inside.

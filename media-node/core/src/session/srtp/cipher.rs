@@ -1,6 +1,6 @@
 //! The two transforms: AEAD AES-GCM (RFC 7714) and AES counter mode with HMAC-SHA1 (RFC 3711 §4).
 
-use super::{OpenError, RTCP_ENCRYPTED, RTCP_HEADER_BYTES, RTCP_INDEX_BYTES};
+use super::profile::{OpenError, RTCP_ENCRYPTED, RTCP_HEADER_BYTES, RTCP_INDEX_BYTES};
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;

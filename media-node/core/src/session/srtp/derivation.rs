@@ -1,7 +1,7 @@
 //! Derives session keys from master keys (RFC 3711 §4.3, RFC 7714 §11).
 
-use super::Profile;
 use super::cipher::{Cipher, CounterKey};
+use super::profile::Profile;
 
 /// The labels of the three derived keys (RFC 3711 §4.3.2).
 #[derive(Clone, Copy, Debug)]
