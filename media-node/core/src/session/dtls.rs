@@ -6,11 +6,13 @@
 mod answering;
 mod association;
 pub mod client_hello;
+mod error;
 mod fragments;
 mod gate;
 mod identity;
 
 pub use client_hello::ClientHello;
+pub use error::DtlsError;
 pub use gate::{Admission, Gate};
 pub use identity::{Identity, IdentityError};
 
@@ -33,20 +35,6 @@ pub enum Event {
         profile: Profile,
     },
     Ended(DtlsError),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DtlsError {
-    #[error("closed by the other side")]
-    Closed,
-    /// The other side's certificate is not the announced one.
-    #[error("the certificate is not the one that was announced")]
-    WrongFingerprint,
-    #[error("no SRTP profile in common")]
-    NoSrtpProfile,
-    /// Any other fatal DTLS error.
-    #[error("the handshake failed")]
-    Handshake,
 }
 
 pub struct Dtls {

@@ -7,9 +7,9 @@
 use super::super::srtp::Side;
 use super::association::Association;
 use super::client_hello::{ClientHello, Offer};
+use super::error::DtlsError;
 use super::fragments::{Attempt, Fragment};
-use super::identity::HANDSHAKE_TIMEOUT;
-use super::{DtlsError, Identity};
+use super::identity::{HANDSHAKE_TIMEOUT, Identity};
 use shared::rtp_parameters::Fingerprint;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

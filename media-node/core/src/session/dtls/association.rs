@@ -1,8 +1,9 @@
 //! One handshake of the DTLS library and its result.
 
 use super::super::srtp::{self, Opener, Profile, Sealer, Side};
+use super::error::DtlsError;
 use super::gate::{Admission, Gate};
-use super::{DtlsError, identity};
+use super::identity;
 use shared::rtp_parameters::Fingerprint;
 use std::collections::VecDeque;
 use std::time::Instant;
