@@ -1,5 +1,4 @@
-//! Checks that the files of the room core use each other in one direction: a file may use only layers below its own,
-//! and no file uses itself through others.
+//! Checks that no file of the cores uses itself through others, and that layers use each other in one direction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,39 +6,67 @@ use super::Offence;
 use super::circles::{Import, walk};
 use super::source::{Language, blank, line_of};
 
-/// The folder of the crate's root module.
-const CRATE: &str = "edge/core/src/";
-const ROOM: &str = "room";
-/// From the lowest to the highest; whatever is not named is part of the room itself, above all of them.
+/// The folders of the crates' root modules.
+const CRATES: [&str; 3] = ["edge/core/src/", "media-node/core/src/", "media-node/src/"];
+/// The part of the edge's core that is checked.
+const ROOM: &str = "edge/core/src/room";
+/// The room's modules from the lowest to the highest; whatever is not named is part of the room itself, above all.
 const LAYERS: [&str; 6] = ["state", "asks", "outbox", "context", "handle", "publish"];
+/// Folders, and the folders that they know nothing of.
+const STRANGERS: [(&str, &str); 6] = [
+    ("media-node/core/src/ingress", "media-node/core/src/egress"),
+    ("media-node/core/src/ingress", "media-node/core/src/sfu"),
+    ("media-node/core/src/egress", "media-node/core/src/sfu"),
+    ("media-node/core/src/record", "media-node/core/src/egress"),
+    ("media-node/core/src/record", "media-node/core/src/ingress"),
+    ("media-node/core/src/record", "media-node/core/src/sfu"),
+];
+
+/// The modules of a crate, each with its file.
+type Modules = BTreeMap<String, String>;
 
 pub(crate) fn concerns(file: &str) -> bool {
-    module(file).is_some()
+    let is_in_test = file.contains("/tests/") || file.ends_with("/tests.rs");
+    module(file).is_some() && !is_in_test && (!file.starts_with("edge/") || is_part(file, ROOM))
 }
 
 /// Checks all files together, each with its text.
 pub(crate) fn check(files: &BTreeMap<String, String>) -> Vec<Offence> {
-    let modules: BTreeMap<String, String> =
-        files.keys().filter_map(|file| Some((module(file)?, file.clone()))).collect();
-    let imports: BTreeMap<String, Vec<Import>> =
-        files.iter().map(|(file, text)| (file.clone(), imports(file, text, &modules))).collect();
+    let mut imports = BTreeMap::new();
+    for root in CRATES {
+        let of_crate = || files.iter().filter(|(file, _)| file.starts_with(root));
+        let modules: Modules = of_crate().filter_map(|(file, _)| Some((module(file)?, file.clone()))).collect();
+        imports.extend(of_crate().map(|(file, text)| (file.clone(), imports_of(file, text, &modules))));
+    }
     let mut offences = walk(imports.clone());
     for (file, imports) in &imports {
-        let upwards = imports.iter().filter(|(target, _)| layer(file) < layer(target));
-        offences.extend(upwards.map(|(target, line)| Offence {
-            file: file.clone(),
-            line: *line,
-            what: format!("uses {target}, which is in a higher layer"),
-        }));
+        let forbidden = imports.iter().filter_map(|(target, line)| Some((forbidden(file, target)?, *line)));
+        offences.extend(forbidden.map(|(what, line)| Offence { file: file.clone(), line, what }));
     }
     offences
 }
 
+/// The reason why a file may not use another.
+fn forbidden(file: &str, target: &str) -> Option<String> {
+    if is_part(file, ROOM) {
+        return (layer(file) < layer(target)).then(|| format!("uses {target}, which is in a higher layer"));
+    }
+    let is_strange = |(of, stranger): &&(&str, &str)| is_part(file, of) && is_part(target, stranger);
+    STRANGERS
+        .iter()
+        .find(is_strange)
+        .map(|(of, stranger)| format!("uses {target}, but {of} knows nothing of {stranger}"))
+}
+
+/// True for the file of a module, and for those in its folder.
+fn is_part(file: &str, of: &str) -> bool {
+    file.strip_prefix(of).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+}
+
 /// `room::handle::join` for the file of that module.
 fn module(file: &str) -> Option<String> {
-    let path = file.strip_prefix(CRATE)?.strip_suffix(".rs")?;
-    let is_room = path == ROOM || path.strip_prefix(ROOM).is_some_and(|rest| rest.starts_with('/'));
-    is_room.then(|| path.replace('/', "::"))
+    let path = CRATES.iter().find_map(|root| file.strip_prefix(root))?.strip_suffix(".rs")?;
+    (path != "lib" && path != "main").then(|| path.replace('/', "::"))
 }
 
 fn layer(file: &str) -> usize {
@@ -49,7 +76,7 @@ fn layer(file: &str) -> usize {
 }
 
 /// The files that a file uses, each once. Unit tests may use whatever they like.
-fn imports(file: &str, text: &str, modules: &BTreeMap<String, String>) -> Vec<Import> {
+fn imports_of(file: &str, text: &str, modules: &Modules) -> Vec<Import> {
     let own = module(file).unwrap_or_default();
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
@@ -63,7 +90,7 @@ fn imports(file: &str, text: &str, modules: &BTreeMap<String, String>) -> Vec<Im
 }
 
 /// The path from the crate's root; `None` for a path that leads elsewhere.
-fn absolute(own: &str, path: &[String], modules: &BTreeMap<String, String>) -> Option<Vec<String>> {
+fn absolute(own: &str, path: &[String], modules: &Modules) -> Option<Vec<String>> {
     let mut from: Vec<String> = own.split("::").map(str::to_owned).collect();
     let (first, rest) = path.split_first()?;
     match first.as_str() {
@@ -86,7 +113,7 @@ fn absolute(own: &str, path: &[String], modules: &BTreeMap<String, String>) -> O
 }
 
 /// The file of the innermost module on a path.
-fn file_of(path: &[String], modules: &BTreeMap<String, String>) -> Option<String> {
+fn file_of(path: &[String], modules: &Modules) -> Option<String> {
     (1..=path.len()).rev().find_map(|length| modules.get(&path.get(..length)?.join("::")).cloned())
 }
 
@@ -204,5 +231,42 @@ mod tests {
                 "room/state.rs:1 uses room/asks.rs, which is in a higher layer",
             ],
         );
+    }
+
+    #[test]
+    fn folders_that_know_nothing_of_each_other() {
+        let files = [
+            ("sfu.rs", "mod egress;\nuse crate::egress::rounds::Egress;\nuse crate::ingress::stream::Stream;\n"),
+            ("sfu/egress.rs", "use super::Sfu;\nuse crate::egress::rounds::Egress;\n"),
+            ("egress/rounds.rs", "use crate::ingress::stream::Stream;\nuse super::slot;\n"),
+            ("egress/slot.rs", ""),
+            ("ingress/stream.rs", "\nuse crate::egress::slot;\nuse crate::record::tap::Tap;\n"),
+            ("record/tap.rs", "fn a(sfu: &crate::sfu::Sfu) {}\n"),
+        ];
+        let files = files.map(|(file, text)| (format!("media-node/core/src/{file}"), text.to_owned()));
+        let found: Vec<_> = check(&BTreeMap::from(files)).into_iter().map(|o| (o.file, o.line, o.what)).collect();
+        let core = "media-node/core/src";
+        let found: Vec<_> = found.into_iter().filter(|(_, _, what)| !what.contains("circle")).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        let knows = |file: &str, line, target: &str, of: &str, stranger: &str| {
+            let what = format!("uses {core}/{target}, but {core}/{of} knows nothing of {core}/{stranger}");
+            (format!("{core}/{file}"), line, what)
+        };
+        assert!(found.contains(&knows("ingress/stream.rs", 2, "egress/slot.rs", "ingress", "egress")), "{found:?}");
+        assert!(found.contains(&knows("record/tap.rs", 1, "sfu.rs", "record", "sfu")), "{found:?}");
+    }
+
+    #[test]
+    fn crates_are_separate_and_tests_are_not_concerned() {
+        let files = [
+            ("media-node/src/record.rs", "use crate::shard::Shard;\n"),
+            ("media-node/core/src/shard.rs", "use crate::record::Record;\n"),
+            ("media-node/core/src/record.rs", ""),
+        ];
+        let files = BTreeMap::from(files.map(|(file, text)| (file.to_owned(), text.to_owned())));
+        assert_eq!(check(&files), []);
+        assert!(concerns("media-node/core/src/sfu.rs") && concerns("edge/core/src/room/state.rs"));
+        assert!(!concerns("media-node/core/src/sfu/tests.rs") && !concerns("media-node/core/src/sfu/tests/world.rs"));
+        assert!(!concerns("edge/core/src/fleet.rs") && !concerns("media-node/src/main.rs"));
     }
 }
