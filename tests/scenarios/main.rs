@@ -12,6 +12,7 @@ mod handover;
 mod hibernate;
 mod join;
 mod late_join;
+mod layers;
 mod leave;
 mod loss;
 mod loudest;

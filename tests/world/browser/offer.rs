@@ -26,7 +26,8 @@ pub struct Section {
     pub layers: Vec<(u32, u32)>,
 }
 
-const RIDS: [&str; 3] = ["q", "h", "f"];
+/// Names of layers, the lowest first.
+pub(super) const RIDS: [&str; 3] = ["q", "h", "f"];
 
 /// The captured client did not ask for redundant audio (RFC 2198).
 const RED: &str = " 63";

@@ -110,6 +110,10 @@ pub struct Publisher {
     limit_bps: Option<u64>,
     /// Larger layers of the same picture.
     upper: Vec<Self>,
+    /// False for a layer that the room does not need.
+    is_wanted: bool,
+    /// The time of the last packet.
+    sent_at: Option<Instant>,
     name: SourceName,
     page: u16,
     negotiated: Option<answer::Section>,
@@ -155,6 +159,8 @@ impl Publisher {
             size: SMALL,
             limit_bps: None,
             upper: Vec::new(),
+            is_wanted: true,
+            sent_at: None,
             negotiated: None,
             index: u64::from(random.next_u16()),
             rtx_index: u64::from(random.next_u16()),
@@ -201,7 +207,30 @@ impl Publisher {
 
     /// The demand of all its layers together.
     fn full_bps(&self) -> u64 {
-        self.streams().map(|layer| layer.size.bps()).sum()
+        self.streams().map(Self::needed_bps).sum()
+    }
+
+    fn needed_bps(&self) -> u64 {
+        if self.is_wanted { self.size.bps() } else { 0 }
+    }
+
+    /// Sends these layers and no others. A layer that comes back begins with a key frame.
+    pub fn set_layers(&mut self, is_wanted: impl Fn(usize) -> bool) {
+        self.set_wanted(is_wanted(0));
+        for (place, layer) in (1..).zip(&mut self.upper) {
+            layer.set_wanted(is_wanted(place));
+        }
+    }
+
+    fn set_wanted(&mut self, is_wanted: bool) {
+        self.keyframe_wanted |= is_wanted && !self.is_wanted;
+        self.is_wanted = is_wanted;
+    }
+
+    /// The time of the last packet of a layer, the lowest first.
+    #[must_use]
+    pub fn sent_at(&self, layer: usize) -> Option<Instant> {
+        self.streams().nth(layer)?.sent_at
     }
 
     /// Its streams, lowest layer first.
@@ -258,10 +287,10 @@ impl Publisher {
 
     pub fn poll(&mut self, clock: &Clock) -> Vec<Plain> {
         let mut packets = self.poll_stream(clock);
-        let mut left_bps = self.limit_bps.map(|limit| limit.saturating_sub(self.size.bps()));
+        let mut left_bps = self.limit_bps.map(|limit| limit.saturating_sub(self.needed_bps()));
         for layer in &mut self.upper {
             // A layer gets what the smaller ones leave, if it is enough.
-            let full_bps = layer.size.bps();
+            let full_bps = layer.needed_bps();
             layer.is_muted = self.is_muted || left_bps.is_some_and(|left| left < full_bps * LAYER_MIN_PERCENT / 100);
             layer.limit_bps = left_bps.filter(|left| *left < full_bps);
             left_bps = left_bps.map(|left| if layer.is_muted { 0 } else { left.saturating_sub(full_bps) });
@@ -279,7 +308,9 @@ impl Publisher {
             MediaKind::Video => PICTURE_INTERVAL,
         };
         self.next_at = clock.now() + interval;
-        let Some(section) = self.negotiated.clone().filter(|_| !self.is_muted) else { return Vec::new() };
+        let is_on = !self.is_muted && self.is_wanted;
+        let Some(section) = self.negotiated.clone().filter(|_| is_on) else { return Vec::new() };
+        self.sent_at = Some(clock.now());
         match self.kind() {
             MediaKind::Audio => self.sound(clock, &section),
             MediaKind::Video => self.picture(clock, &section),
@@ -382,7 +413,7 @@ impl Publisher {
             return None;
         }
         self.report_at = clock.now() + REPORT_INTERVAL;
-        (self.packets > 0 && !self.is_muted).then(|| {
+        (self.packets > 0 && !self.is_muted && self.is_wanted).then(|| {
             let clock_rate = if self.kind() == MediaKind::Audio { 48_000 } else { 90_000 };
             Sent {
                 ssrc: self.ssrcs.0,

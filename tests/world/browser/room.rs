@@ -1,5 +1,6 @@
 //! The client's conversation with its room.
 
+use super::offer::RIDS;
 use super::signaling::Asked;
 use super::{Browser, Output, Phase, Socket};
 use crate::clock::Clock;
@@ -76,6 +77,13 @@ impl Browser {
         self.ask(Asked::Other, ClientToEdge::View { participants, lines: None });
     }
 
+    /// Sets the lines in which the user sees a participant, and nobody else.
+    pub fn view_in(&mut self, clock: &Clock, participant: ParticipantId, lines: u16) {
+        self.clock = *clock;
+        let lines = Some(BTreeMap::from([(participant.clone(), lines)]));
+        self.ask(Asked::Other, ClientToEdge::View { participants: vec![participant], lines });
+    }
+
     pub fn kick(&mut self, clock: &Clock, participant: ParticipantId) {
         self.clock = *clock;
         self.ask(Asked::Other, ClientToEdge::Kick { participant, reason: None, ban: None });
@@ -149,9 +157,7 @@ impl Browser {
             }
             EdgeToClient::Negotiated { in_reply_to, session, answer, slots, ice_servers } => {
                 self.expect_reply("negotiated", in_reply_to, |asked| matches!(asked, Asked::Negotiate(_)));
-                if let Some((known, _)) = &mut self.knowledge.session {
-                    *known = session;
-                }
+                self.note_session(session);
                 self.knowledge.set_slots(&self.clock, slots);
                 self.apply_answer(&answer, &ice_servers);
             }
@@ -167,9 +173,9 @@ impl Browser {
                     self.add_slots(usize::from(audio.max(video)));
                 }
             }
+            EdgeToClient::LayersWanted { mid, rids } => self.set_layers(&mid, &rids),
             EdgeToClient::RoomUpdated { .. }
             | EdgeToClient::TrackMuted { .. }
-            | EdgeToClient::LayersWanted { .. }
             | EdgeToClient::VideoLimited { .. }
             | EdgeToClient::VideoUndecodable { .. } => {}
             EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
@@ -199,6 +205,21 @@ impl Browser {
         self.knowledge.set_roster(roster);
         self.knowledge.chat.clear();
         self.knowledge.set_slots(&self.clock, slots);
+    }
+
+    fn note_session(&mut self, session: SessionId) {
+        if let Some((known, _)) = &mut self.knowledge.session
+            && std::mem::replace(known, session.clone()) != session
+        {
+            // Another node begins with all layers.
+            self.publishers.iter_mut().for_each(|publisher| publisher.set_layers(|_| true));
+        }
+    }
+
+    fn set_layers(&mut self, mid: &Mid, rids: &[String]) {
+        for publisher in self.publishers.iter_mut().filter(|publisher| publisher.mid == *mid) {
+            publisher.set_layers(|place| rids.iter().any(|rid| *rid == RIDS[place]));
+        }
     }
 
     fn note_chat(&mut self, messages: Vec<ChatMessage>) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { connection } from "../state";
 import { ADA, Client, JOINED, negotiated, offerMade, resumed } from "./client.fixture";
-import { MUTE_AGAIN_MS, VIEW_DELAY_MS } from "./requests";
+import { MUTE_AGAIN_MS, VIEW_DELAY_MS, VIEW_GROWTH_DELAY_MS } from "./requests";
 
 describe("slots", () => {
   test("are added when the room needs more, once, and never beyond the limit", () => {
@@ -162,6 +162,29 @@ describe("what the user asks for", () => {
     client.on({ on: "set_view", participants: ["camera-1"], lines: { "camera-1": 271 } });
     client.pass(2 * VIEW_DELAY_MS);
     expect(client.lastSent()).toEqual({ id: 3, ...view, lines: { "camera-1": 360 } });
+  });
+
+  test("a larger tile or another page is told at once, and a smaller tile or a newcomer once it has settled", () => {
+    const client = new Client().joined().crowded();
+    const told = (participants: string[], lines: Record<string, number> | null, withinMs: number) => {
+      client.does();
+      client.on({ on: "set_view", participants, lines });
+      client.pass(withinMs);
+      return client.does();
+    };
+    const soon = VIEW_GROWTH_DELAY_MS;
+    expect(told(["camera-1", "camera-2"], { "camera-1": 180, "camera-2": 180 }, 2 * VIEW_DELAY_MS)).toEqual(["send view"]);
+    expect(told(["camera-1", "camera-2"], { "camera-1": 720, "camera-2": 180 }, soon)).toEqual(["send view"]);
+    expect(told(["camera-1", "camera-2"], { "camera-1": 180, "camera-2": 180 }, soon)).toEqual([]);
+    expect(told(["camera-1", "camera-2"], { "camera-1": 180, "camera-2": 720 }, soon)).toEqual(["send view"]);
+    expect(told(["camera-3", "camera-4"], { "camera-3": 180, "camera-4": 180 }, soon)).toEqual(["send view"]);
+    expect(told(["camera-3", "camera-4", "camera-5"], { "camera-3": 180, "camera-4": 180, "camera-5": 180 }, soon)).toEqual([]);
+    client.pass(2 * VIEW_DELAY_MS);
+    client.frame({ type: "participant_left", participant: "camera-4", reason: "left" });
+    expect(told(["camera-3", "camera-5", "camera-6"], { "camera-3": 720, "camera-5": 720, "camera-6": 720 }, soon)).toEqual([]);
+    expect(told(["camera-3", "camera-5", "camera-6"], { "camera-3": 720, "camera-5": 720, "camera-6": 720 }, 2 * VIEW_DELAY_MS)).toEqual([
+      "send view",
+    ]);
   });
 
   test("another session begins with all layers, nothing limited and nothing undecodable", () => {

@@ -11,6 +11,8 @@ export const LEAVE_TIMEOUT_MS = 1_000;
 export const VIEW_DELAY_MS = 200;
 /** By then the edge accepts some twenty more frames. */
 export const MUTE_AGAIN_MS = 1_000;
+/** A view that asks for more is sent within this time: its user waits for a larger picture. */
+export const VIEW_GROWTH_DELAY_MS = 50;
 /** Tile sizes are rounded to these steps. */
 const LINES_STEP = 90;
 /** The protocol's maximum. */
@@ -67,7 +69,16 @@ export function tellDifferences(step: Step): void {
       step.request({ type: "set_muted", mid, muted });
     }
   }
-  if (isViewNews(step) && !step.awaits("view")) {
+  if (isViewNews(step)) {
+    tellView(step);
+  }
+}
+
+function tellView(step: Step): void {
+  const isSoon = (step.state.deadlines.view ?? Infinity) <= step.nowMs + VIEW_GROWTH_DELAY_MS;
+  if (asksForMore(step) && !isSoon) {
+    step.expect("view", VIEW_GROWTH_DELAY_MS * step.random());
+  } else if (!step.awaits("view")) {
     step.expect("view", VIEW_DELAY_MS * (1 + step.random()));
   }
 }
@@ -104,6 +115,19 @@ function isViewNews(step: Step): boolean {
   const pictures = others.flatMap(({ tracks }) => tracks).filter(({ kind }) => kind === "video");
   // Without sizes, the view has no effect while every video has a slot.
   return view.lines === null && told.view?.lines === null ? pictures.length > media.slots.video : pictures.length > 0;
+}
+
+/** True if the user enlarges a tile or turns a page; false if participants come and go. */
+function asksForMore(step: Step): boolean {
+  const { view, told, roster } = step.state;
+  const before = told.view;
+  if (view === null || before === null || before.participants.some((id) => !roster.some((other) => other.id === id))) {
+    return false;
+  }
+  const isKept = (id: ParticipantId) => view.participants.includes(id);
+  const isOther = !before.participants.every(isKept) && !view.participants.every((id) => before.participants.includes(id));
+  const lines = (of: View, id: ParticipantId) => (of.lines === null ? Infinity : (of.lines[id] ?? 0));
+  return isOther || before.participants.some((id) => isKept(id) && lines(view, id) > lines(before, id));
 }
 
 function isSame(a: View, b: View): boolean {

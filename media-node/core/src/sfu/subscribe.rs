@@ -37,7 +37,7 @@ impl Sfu {
         let stopped: Vec<usize> =
             session.slots.iter().enumerate().filter(|(_, slot)| !slot.is_active).map(|(i, _)| i).collect();
         for place in stopped {
-            self.set_wish(key, place, None);
+            self.set_wish(now, key, place, None);
         }
         self.select_streams(now, key);
     }
@@ -98,7 +98,7 @@ impl Sfu {
             waiting.extend(wishes.map(|(place, _)| (*key, place)));
         }
         for (key, place) in &waiting {
-            self.find_track(*key, *place);
+            self.find_track(now, *key, *place);
         }
         waiting.dedup_by_key(|(key, _)| *key);
         waiting.into_iter().for_each(|(key, _)| self.select_streams(now, key));
@@ -114,30 +114,34 @@ impl Sfu {
                 continue;
             };
             let Forward { track, lines_max, priority, .. } = forward;
-            self.set_wish(key, place, track.map(|track| Wish { track, lines_max, priority }));
+            self.set_wish(now, key, place, track.map(|track| Wish { track, lines_max, priority }));
             changed.insert(key);
         }
         changed.into_iter().for_each(|key| self.select_streams(now, key));
     }
 
-    fn set_wish(&mut self, key: SessionKey, place: usize, wish: Option<Wish>) {
+    fn set_wish(&mut self, now: Instant, key: SessionKey, place: usize, wish: Option<Wish>) {
         if let Some(slot) = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place)) {
             slot.wish = wish;
-            self.find_track(key, place);
+            self.find_track(now, key, place);
         }
     }
 
     /// Looks for the track that is wished for a slot.
-    fn find_track(&mut self, key: SessionKey, place: usize) {
+    fn find_track(&mut self, now: Instant, key: SessionKey, place: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(slot) = session.slots.get_mut(place) else { return };
         let wanted = slot.wish.as_ref().and_then(|wish| self.rooms.get(session.room)?.track(&wish.track));
         let wanted = wanted.filter(|key| self.tracks.get(*key).is_some_and(|track| track.kind == slot.kind()));
         let before = std::mem::replace(&mut slot.track, wanted);
+        if before != wanted {
+            slot.raises = Raises::default();
+        }
+        self.note_wish(now, before);
+        self.note_wish(now, wanted);
         if before == wanted {
             return;
         }
-        slot.raises = Raises::default();
         let viewer = Subscriber { session: key, slot: place as u16 };
         if let Some(track) = before.and_then(|track| self.tracks.get_mut(track)) {
             track.viewers.retain(|known| *known != viewer);

@@ -33,6 +33,14 @@ impl Sfu {
         }
     }
 
+    /// Sums up the needs of a layered track's viewers without delay, and once for all wishes of a message.
+    pub(super) fn note_wish(&mut self, now: Instant, track: Option<TrackKey>) {
+        let timer = track.filter(|key| self.tracks.get(*key).is_some_and(|track| track.single().is_none()));
+        if let Some(timer) = timer.map(Timer::Viewers).filter(|timer| self.deadlines.is_set(*timer)) {
+            self.deadlines.set(timer, Some(now));
+        }
+    }
+
     /// The layers of a track that its viewers and the recorder can use. All layers smaller than the largest of them are
     /// needed too: a viewer whose downlink becomes too slow falls back on them.
     fn layers_needed(&self, track: &Track) -> LayerSet {

@@ -306,15 +306,47 @@ fn a_tile_gets_the_lines_it_shows_and_the_publisher_hears_which_layers_are_neede
     camera.set_lines(1, Some(300));
     assert_eq!(camera.layers_within(1, 1_000).last(), Some(&1));
     assert_eq!(camera.told(), Vec::<String>::new());
-    camera.run_for(1_500);
+    camera.run_for(800);
     assert_eq!(camera.told(), ["wanted q,h"]);
     camera.set_lines(1, None);
-    camera.run_for(300);
-    assert_eq!(camera.told(), ["wanted q,h,f"]);
+    camera.world.run_for(1);
+    assert_eq!(camera.told(), ["wanted q,h,f"], "at once");
     assert_eq!(camera.layers_within(1, 1_000).last(), Some(&2));
     camera.world.set_slot(1, VIDEO_SLOT, None);
-    camera.run_for(2_500);
+    camera.run_for(1_800);
     assert_eq!(camera.told(), ["wanted "]);
+}
+
+#[test]
+fn the_largest_layer_is_needed_by_the_recorder_whatever_the_tiles_show() {
+    let mut camera = Camera::new(2, 3);
+    let order = super::record::order(&camera.world, &[VIDEO]);
+    camera.world.control(order);
+    camera.set_lines(1, Some(180));
+    camera.run_for(4_000);
+    assert_eq!(camera.layers_within(1, 500), [0], "the tile is small");
+    assert_eq!(camera.told(), Vec::<String>::new());
+    camera.world.control(RoomToNode::SetRecording { recording: None });
+    camera.run_for(2_000);
+    assert_eq!(camera.told(), ["wanted q"]);
+}
+
+#[test]
+fn a_recorded_publisher_of_one_layer_is_not_capped() {
+    let mut camera = Camera::new(2, 1);
+    camera.set_target(1, 5_000);
+    camera.run_for(3_000);
+    let order = super::record::order(&camera.world, &[VIDEO]);
+    camera.world.control(order);
+    camera.set_target(1, 700);
+    camera.run_for(1_500);
+    let estimates = |camera: &Camera| -> Vec<String> {
+        feedback(&camera.world, 0).into_iter().filter(|name| name.starts_with("estimate")).collect()
+    };
+    assert!(estimates(&camera).iter().all(|name| *name == "estimate 8000000"), "{:?}", estimates(&camera));
+    camera.world.control(RoomToNode::SetRecording { recording: None });
+    camera.run_for(500);
+    assert_ne!(estimates(&camera).last().map(String::as_str), Some("estimate 8000000"));
 }
 
 #[test]
