@@ -17,6 +17,7 @@ mod leave;
 mod loss;
 mod loudest;
 mod mute;
+mod narrow_joins;
 mod node_control;
 mod node_lost;
 mod partition;

@@ -32,6 +32,9 @@ const DRAINED: Duration = Duration::from_millis(40);
 const DRAIN_MAX: Duration = Duration::from_millis(1_500);
 /// A queue up to this length may come from a probe.
 const PROBE_QUEUE_MAX: Duration = Duration::from_millis(120);
+/// A queue that stays longer than this for so long shows a link that is too narrow for what is sent.
+const STANDING_QUEUE: Duration = Duration::from_millis(100);
+const STANDS_FOR: Duration = Duration::from_millis(100);
 /// No probes are sent into a longer queue.
 const BUSY_QUEUE: Duration = Duration::from_millis(60);
 /// Two probes in a row that pass at this many times the target show another link.
@@ -104,6 +107,8 @@ pub struct Controller {
     starved_at: Option<Instant>,
     drains_until: Option<Instant>,
     careful_until: Option<Instant>,
+    /// The queue has been long since then.
+    queued_since: Option<Instant>,
     /// Bytes sent only for probing.
     padding_bytes: u64,
     min_bps: f64,
@@ -135,6 +140,7 @@ impl Controller {
             starved_at: None,
             drains_until: None,
             careful_until: None,
+            queued_since: None,
             padding_bytes: 0,
             min_bps,
             start_bps,
@@ -161,7 +167,7 @@ impl Controller {
             (Acknowledged::default(), Delay::default(), Rate::new(now, start_bps));
         (self.loss, self.overflow, self.reported) = (LossLimit::default(), Overflow::default(), Reported::default());
         self.prober.begin_anew();
-        (self.starved_at, self.drains_until, self.careful_until) = (None, None, None);
+        (self.starved_at, self.drains_until, self.careful_until, self.queued_since) = (None, None, None, None);
         (self.target_bps, self.reason) = (start_bps, Reason::Start);
     }
 
@@ -197,6 +203,8 @@ impl Controller {
         }
         if news != News::default() {
             (self.has_feedback, self.starved_at) = (true, None);
+            let is_queued = self.delay.queue() > STANDING_QUEUE;
+            self.queued_since = is_queued.then_some(self.queued_since.unwrap_or(now));
             self.update(now);
             self.reported_bps = self.target_bps;
         }
@@ -255,6 +263,11 @@ impl Controller {
     /// Like [`Self::pacing_bps`]; `None` while the client reports no arrivals, as nothing is known about the link.
     pub fn known_pacing_bps(&self) -> Option<u64> {
         self.has_feedback.then(|| self.pacing_bps())
+    }
+
+    /// True if the link carries less than it is sent, whatever the estimate is so far.
+    pub fn is_overrun(&self, now: Instant) -> bool {
+        self.queued_since.is_some_and(|since| now.saturating_duration_since(since) >= STANDS_FOR)
     }
 
     /// True if a narrow link drops packets because its queue is full: redundancy would make it drop more.

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Interval of an estimate's checks, as sent packets move its deadlines.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// An estimate starts low and is raised by probes; it limits nothing before they are over.
+/// An estimate starts low and is raised by probes; it limits nothing before they are over, unless the link is evidently
+/// too narrow for what is sent.
 const SETTLES_AFTER: Duration = Duration::from_secs(3);
 /// Most packets repeated at one time: 32 Mbit/s.
 const REPEATED_MAX: u16 = 16;
@@ -70,13 +71,14 @@ impl Sfu {
         true
     }
 
-    /// Makes the estimate limit the client, once its first probes have had time to raise it.
+    /// Makes the estimate limit the client, once its first probes have had time to raise it, or have no room.
     fn limit_session(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let since = *session.feedback_since.get_or_insert(now);
         let Some(controller) = session.congestion.as_ref() else { return };
         let estimate = controller.estimate();
-        if now.saturating_duration_since(since) >= SETTLES_AFTER {
+        let is_settled = now.saturating_duration_since(since) >= SETTLES_AFTER;
+        if is_settled || session.estimate.is_some() || controller.is_overrun(now) {
             self.set_estimate(now, key, estimate);
         }
     }
