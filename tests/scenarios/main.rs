@@ -14,6 +14,7 @@ mod join;
 mod late_join;
 mod layers;
 mod leave;
+mod limits;
 mod loss;
 mod loudest;
 mod mute;

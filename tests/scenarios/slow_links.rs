@@ -12,6 +12,8 @@ use world::net::Loss;
 use world::people::guest;
 
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
+/// The layers below the largest.
+const LOWER_LINES: [u16; 2] = [180, 360];
 const SLOW: Duration = Duration::from_secs(25);
 
 /// The requirements for a link that becomes slow, unless the viewer is told in time that the video is paused.
@@ -35,7 +37,9 @@ impl Row {
         let rest = watch(world, viewer, self.lasts);
         let (all, seconds) = (self.frozen_max + self.lasts, self.frozen_max.as_secs_f64());
         let concealed = (step.concealed * seconds + rest.concealed * self.lasts.as_secs_f64()) / all.as_secs_f64();
-        let plays = rest.frozen + step.frozen <= self.frozen_max && rest.frames_per_s >= self.frames_per_s_min;
+        let is_lower = LOWER_LINES.contains(&step.lines) && LOWER_LINES.contains(&rest.lines);
+        let is_fluent = rest.frozen + step.frozen <= self.frozen_max && rest.frames_per_s >= self.frames_per_s_min;
+        let plays = is_lower && is_fluent;
         let is_good = (plays || is_paused) && concealed <= self.concealed_max;
         if !is_good {
             let seen = format!("at the step {step:?}, then {rest:?}, {concealed} concealed, paused: {is_paused}");
@@ -201,7 +205,7 @@ fn seen_of(world: &World, viewer: &str, of: &str, source: TrackSource) -> Seen {
     let video = world.browser(viewer).watch().of(name).expect("seen before");
     let last = world.clock().now().duration_since(video.last.now());
     let frozen = video.frozen + if last > FROZEN { last } else { Duration::ZERO };
-    Seen { frozen, frames_per_s: video.frames as f64, concealed: 0.0 }
+    Seen { frozen, frames_per_s: video.frames as f64, concealed: 0.0, lines: video.lines }
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(super) struct Seen {
     pub(super) frames_per_s: f64,
     /// Share of missing audio.
     pub(super) concealed: f64,
+    /// Lines of the current picture.
+    pub(super) lines: u16,
 }
 
 /// Ada publishes in layers, the others watch.
@@ -61,6 +63,7 @@ pub(super) fn seen(world: &World, viewer: &str, time: Duration) -> Seen {
         frozen: video.frozen + if last > FROZEN { last } else { Duration::ZERO },
         frames_per_s: video.frames as f64 / seconds,
         concealed: (1.0 - audio.frames as f64 / (seconds * SOUNDS_PER_S)).max(0.0),
+        lines: video.lines,
     }
 }
 

@@ -21,6 +21,7 @@ use check::Breaches;
 use clock::Clock;
 use edge::Edge;
 use log::ErrorLog;
+use media_core::congestion::bandwidth::Bandwidth;
 use media_core::random::Random;
 use net::Net;
 use node::Node;
@@ -47,6 +48,8 @@ pub struct World {
     post: Post,
     edge: Edge,
     nodes: BTreeMap<String, Node>,
+    /// The limits of every node that is started.
+    bandwidth: Bandwidth,
     relays: BTreeMap<String, Relay>,
     browsers: BTreeMap<String, Browser>,
     /// Nodes that cannot reach the edge.
@@ -72,6 +75,12 @@ impl World {
     /// A world with one node and no participants. Everything follows from `seed` and the scenario.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
+        Self::limited(seed, Bandwidth::default())
+    }
+
+    /// A world whose nodes have these limits.
+    #[must_use]
+    pub fn limited(seed: u64, bandwidth: Bandwidth) -> Self {
         let (clock, breaches) = (Clock::default(), Breaches::default());
         let mut random = Random::seeded(seed);
         let mut world = Self {
@@ -84,6 +93,7 @@ impl World {
             random,
             breaches,
             nodes: BTreeMap::new(),
+            bandwidth,
             relays: BTreeMap::new(),
             browsers: BTreeMap::new(),
             cut_off: BTreeSet::new(),
@@ -193,7 +203,8 @@ impl World {
     fn insert_node(&mut self, clock: &Clock, name: &str, sessions_max: usize) {
         let id = NodeId::parse(name).expect("a node's name");
         let address = SocketAddr::from((self.next_host(100), 7_000));
-        let node = Node::new(clock, (id, address), sessions_max, self.random.next_u64(), self.breaches.clone());
+        let limits = (sessions_max, self.bandwidth);
+        let node = Node::new(clock, (id, address), limits, self.random.next_u64(), self.breaches.clone());
         self.nodes.insert(name.into(), node);
     }
 

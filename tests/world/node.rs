@@ -58,7 +58,7 @@ impl Node {
     pub fn new(
         clock: &Clock,
         (id, address): (NodeId, SocketAddr),
-        sessions_max: usize,
+        (sessions_max, bandwidth): (usize, Bandwidth),
         seed: u64,
         breaches: Breaches,
     ) -> Self {
@@ -70,7 +70,7 @@ impl Node {
             started_at: clock.now(),
             wall_clock: clock.unix(),
             places: Arc::new(Places::new(sessions_max)),
-            bandwidth: Bandwidth::default(),
+            bandwidth,
             probe: None,
         };
         Self {
