@@ -11,6 +11,7 @@ pub use tcp::Tcp;
 use crate::clock::Clock;
 use crate::net::{HEADER_BYTES, Link, Passed, Way};
 use media::{Flow, Report};
+use media_core::congestion::controller::Kind;
 use media_core::random::Random;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ enum Event {
         sequence: u16,
         bytes: usize,
         sent: Instant,
-        is_media: bool,
+        kind: Kind,
     },
     ReportDue(usize),
     Report {
@@ -53,6 +54,8 @@ pub struct Bottleneck {
     backward: (Link, Way),
     flows: Vec<Flow>,
     connections: Vec<Connection>,
+    /// Bits that arrived over all TCP connections.
+    tcp_bits: u64,
     events: BTreeMap<(Instant, u64), Event>,
     number: u64,
     /// Rates of the forward link, each with its start.
@@ -70,6 +73,7 @@ impl Bottleneck {
             backward: Default::default(),
             flows: Vec::new(),
             connections: Vec::new(),
+            tcp_bits: 0,
             events: BTreeMap::new(),
             number: 0,
             capacities: Vec::new(),
@@ -134,6 +138,12 @@ impl Bottleneck {
         self.flows[flow].outcome()
     }
 
+    /// Bits that arrived over all TCP connections; `None` without any.
+    #[must_use]
+    pub fn tcp_bits(&self) -> Option<u64> {
+        (!self.connections.is_empty()).then_some(self.tcp_bits)
+    }
+
     /// Bits that the forward link could carry between two seconds.
     #[must_use]
     pub fn capacity_bits(&self, from: u64, until: u64) -> f64 {
@@ -156,8 +166,8 @@ impl Bottleneck {
             Event::Forward(bps) => self.forward.0.rate_bps = bps,
             Event::Backward(bps) => self.backward.0.rate_bps = bps,
             Event::Tick(flow) => self.tick(flow),
-            Event::Packet { flow, sequence, bytes, sent, is_media } => {
-                if let Some(due) = self.flows[flow].receive(now, sequence, bytes, sent, is_media) {
+            Event::Packet { flow, sequence, bytes, sent, kind } => {
+                if let Some(due) = self.flows[flow].receive(now, (sequence, kind), bytes, sent) {
                     self.schedule(due, Event::ReportDue(flow));
                 }
             }
@@ -173,6 +183,7 @@ impl Bottleneck {
             Event::TcpTick(connection) => self.tcp_tick(connection),
             Event::Segment { connection, number } => {
                 let delay = self.connections[connection].delay();
+                self.tcp_bits += 8 * tcp::SEGMENT_BYTES as u64;
                 if let Some(at) = self.pass(tcp::ACKNOWLEDGEMENT_BYTES, true, delay) {
                     self.schedule(at, Event::Acknowledgement { connection, number });
                 }
@@ -188,9 +199,9 @@ impl Bottleneck {
         let now = self.clock.now();
         let packets = self.flows[flow].tick(now, &mut self.random);
         let (delay, is_backward) = (self.flows[flow].delay(), self.flows[flow].is_backward());
-        for media::Packet { sequence, bytes, is_media } in packets {
+        for media::Packet { sequence, bytes, kind } in packets {
             if let Some(at) = self.pass(bytes - HEADER_BYTES, is_backward, delay) {
-                self.schedule(at, Event::Packet { flow, sequence, bytes, sent: now, is_media });
+                self.schedule(at, Event::Packet { flow, sequence, bytes, sent: now, kind });
             }
         }
         self.schedule(now + media::TICK, Event::Tick(flow));

@@ -19,8 +19,8 @@ const AUDIO_BYTES: usize = 50;
 const AUDIO_BPS: u64 = 20_000;
 const PACKET_BYTES_MAX: usize = 1_200;
 const PADDING_BYTES: usize = 1_000;
-/// The minimum rate of encoders.
-const VIDEO_BPS_MIN: u64 = 30_000;
+/// Video that does not arrive for longer is frozen.
+const FROZEN: Duration = Duration::from_millis(500);
 /// Interval of recorded targets.
 const SAMPLE_TICKS: u64 = 20;
 
@@ -33,6 +33,10 @@ pub struct Media {
     pub from: Duration,
     /// One way, without the queue.
     pub delay: Duration,
+    /// The first estimate.
+    pub start_bps: u64,
+    /// Bounds of the encoder's rate.
+    pub video_bps_min: u64,
     pub video_bps_max: u64,
     /// The flow's demand; more than it sends if the next layer does not fit.
     pub wanted_bps: u64,
@@ -43,12 +47,15 @@ pub struct Media {
 }
 
 impl Media {
-    /// A flow of up to 1.5 Mbit/s from a second on.
+    /// A flow from a second on, with the rates of RFC 8867 §4.4.1: it starts at 150 kbit/s of video, its minimum, and has
+    /// up to 1.5 Mbit/s.
     #[must_use]
     pub fn starting_at(second: u64, delay_ms: u64) -> Self {
         Self {
             from: Duration::from_secs(second),
             delay: Duration::from_millis(delay_ms),
+            start_bps: 150_000 + AUDIO_BPS,
+            video_bps_min: 150_000,
             video_bps_max: 1_500_000,
             wanted_bps: 1_500_000 + AUDIO_BPS,
             pause: Duration::ZERO..Duration::ZERO,
@@ -64,6 +71,8 @@ pub struct Outcome {
     pub media_bits: Vec<u64>,
     pub packets_sent: u64,
     pub packets_received: u64,
+    /// The sum of the gaps in its video.
+    pub frozen: Duration,
     /// Bits sent only for probing.
     pub padding_bits: u64,
     /// Queueing delay of each packet in milliseconds, with its arrival time.
@@ -77,7 +86,7 @@ pub(super) struct Packet {
     pub(super) sequence: u16,
     /// Includes all headers.
     pub(super) bytes: usize,
-    pub(super) is_media: bool,
+    pub(super) kind: Kind,
 }
 
 pub(super) struct Flow {
@@ -90,13 +99,14 @@ pub(super) struct Flow {
     budget: f64,
     probe: Option<(Probe, f64, u64)>,
     arrivals: Arrivals,
+    video_at: Option<Instant>,
     outcome: Outcome,
 }
 
 impl Flow {
     pub(super) fn new(now: Instant, media: Media) -> Self {
         let began = now + media.from;
-        let mut controller = Controller::new(began, &Bandwidth::default());
+        let mut controller = Controller::new(began, &Bandwidth { start_bps: media.start_bps, ..Bandwidth::default() });
         controller.set_wanted(began, media.wanted_bps, media.wanted_bps);
         Self {
             media,
@@ -107,6 +117,7 @@ impl Flow {
             budget: 0.0,
             probe: None,
             arrivals: Arrivals::new(began, 1),
+            video_at: None,
             outcome: Outcome::default(),
         }
     }
@@ -150,7 +161,7 @@ impl Flow {
     /// Frame sizes vary by a fifth.
     fn encode(&mut self, random: &mut Random) {
         let target = self.controller.target_bps().saturating_sub(AUDIO_BPS);
-        let bps = target.clamp(VIDEO_BPS_MIN, self.media.video_bps_max) as f64;
+        let bps = target.clamp(self.media.video_bps_min, self.media.video_bps_max) as f64;
         let spread = 0.8 + 0.4 * f64::from(random.next_u32()) / f64::from(u32::MAX);
         let bytes = (bps * spread * TICK.as_secs_f64() * FRAME_TICKS as f64 / 8.0) as usize;
         let packets = bytes.div_ceil(PACKET_BYTES_MAX);
@@ -184,7 +195,7 @@ impl Flow {
             done += bytes as u64;
             let sequence = self.controller.sent(now, bytes, kind, Some(probe.id));
             self.count(bytes, kind);
-            sent.push(Packet { sequence, bytes, is_media: kind != Kind::Padding });
+            sent.push(Packet { sequence, bytes, kind });
         }
         self.probe = (done < probe.bytes).then_some((probe, budget, done));
         true
@@ -193,7 +204,7 @@ impl Flow {
     fn send(&mut self, now: Instant, bytes: usize, kind: Kind, sent: &mut Vec<Packet>) {
         let sequence = self.controller.sent(now, bytes, kind, None);
         self.count(bytes, kind);
-        sent.push(Packet { sequence, bytes, is_media: true });
+        sent.push(Packet { sequence, bytes, kind });
     }
 
     fn count(&mut self, bytes: usize, kind: Kind) {
@@ -205,22 +216,35 @@ impl Flow {
     pub(super) fn receive(
         &mut self,
         now: Instant,
-        sequence: u16,
+        (sequence, kind): (u16, Kind),
         bytes: usize,
         sent: Instant,
-        is_media: bool,
     ) -> Option<Instant> {
         let second = (now - self.began).as_secs() as usize;
         if self.outcome.media_bits.len() <= second {
             self.outcome.media_bits.resize(second + 1, 0);
         }
-        if is_media {
+        if kind == Kind::Video {
+            self.note_video(now);
+        }
+        if kind != Kind::Padding {
             self.outcome.media_bits[second] += 8 * bytes as u64;
         }
         self.outcome.packets_received += 1;
         let queued = (now - sent).saturating_sub(self.media.delay).as_millis() as u32;
         self.outcome.queued.push((now - (self.began - self.media.from), queued));
         self.arrivals.record(now, sequence, 1, bytes)
+    }
+
+    /// Adds the gap before this packet, unless the flow paused.
+    fn note_video(&mut self, now: Instant) {
+        let begin = self.began - self.media.from;
+        let Some(before) = self.video_at.replace(now) else { return };
+        let gap = now - before;
+        let is_pause = before - begin <= self.media.pause.end && now - begin >= self.media.pause.start;
+        if gap > FROZEN && !is_pause {
+            self.outcome.frozen += gap;
+        }
     }
 
     pub(super) fn reports(&mut self, now: Instant) -> Vec<Report> {
