@@ -173,10 +173,13 @@ pub struct ParticipantPatch {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct BanRequest {
-    /// The duration of the ban: 1 s to a year. If absent, for the lifetime of the room.
+    /// The duration of the ban: 1 s to a year. If absent, until it is lifted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 31_536_000_000_i64)))]
     pub lasts_ms: Option<u64>,
+    /// If true, all guests at the same address are removed too, and no guest from there is admitted: for a day at most.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub address: bool,
     /// Shown to the participant.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_reason"))]
@@ -238,7 +241,7 @@ impl Bounds for RoomPatch {
 impl Bounds for BanRequest {
     fn check_bounds(&self) -> Result<(), &'static str> {
         self.reason.as_deref().map_or(Ok(()), |reason| Text::Reason.check(reason))?;
-        BanTerm { lasts_ms: self.lasts_ms }.check_bounds()
+        BanTerm { lasts_ms: self.lasts_ms, address: self.address }.check_bounds()
     }
 }
 
@@ -329,7 +332,7 @@ mod tests {
         check(&RoomRequest { name: room, locked, metadata: metadata(), participants_max, empty_timeout_ms }, 1);
         check(&RoomPatch { locked, metadata: metadata(), participants_max, empty_timeout_ms }, 1);
         check(&ParticipantPatch { name, metadata: metadata(), grants: Some(Grants::default()) }, 2);
-        check(&BanRequest { lasts_ms: Some(2_000), reason: Some("spam".into()) }, 1);
+        check(&BanRequest { lasts_ms: Some(2_000), address: true, reason: Some("spam".into()) }, 1);
     }
 
     #[test]

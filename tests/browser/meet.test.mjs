@@ -4,6 +4,7 @@ import { Browser } from "./browsers.mjs";
 import { audienceScenarios } from "./scenarios/audience.mjs";
 import { comfortScenarios } from "./scenarios/comfort.mjs";
 import { deviceScenarios } from "./scenarios/devices.mjs";
+import { guestScenarios } from "./scenarios/guests.mjs";
 import { lobbyScenarios } from "./scenarios/lobby.mjs";
 import { microphoneScenarios } from "./scenarios/microphone.mjs";
 import { situationScenarios } from "./scenarios/situations.mjs";
@@ -21,6 +22,7 @@ after(() => Promise.all([world.stack, world.chromium].map((part) => part?.stop()
 
 deviceScenarios(world);
 microphoneScenarios(world);
+guestScenarios(world);
 lobbyScenarios(world);
 situationScenarios(world);
 stageScenarios(world);

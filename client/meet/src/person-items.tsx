@@ -6,6 +6,9 @@ import type { MenuItem } from "./menu";
 import type { Texts } from "./texts";
 import type { Actions } from "./use-actions";
 
+/** The ids that the edge gives to guests. */
+const GUEST = /^guest-[0-9a-f]{32}$/;
+
 interface Person {
   readonly participant: Participant;
   /** As shown. */
@@ -30,5 +33,9 @@ function hostItems(texts: Texts, participant: Participant, name: string, actions
     items.push({ label: texts.lowerHandOf(name), icon: <HandIcon />, onChoose: () => actions.lowerHand(participant) });
   }
   items.push({ label: texts.removeName(name), icon: <LeaveIcon />, isDangerous: true, onChoose: () => actions.remove(participant) });
+  if (GUEST.test(participant.id)) {
+    const remove = (): void => actions.removeConnection(participant, name);
+    items.push({ id: "remove_connection", label: texts.removeConnection, icon: <LeaveIcon />, isDangerous: true, onChoose: remove });
+  }
   return items;
 }

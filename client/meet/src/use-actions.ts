@@ -4,11 +4,15 @@ import { listDevices } from "@rotunda/client";
 import { trackOf } from "@rotunda/react";
 import { useMemo } from "react";
 import { copyText } from "./clipboard";
+import { inSentence } from "./names";
 import { otherCamera } from "./other-camera";
 import { roomPath } from "./route";
 import type { Texts } from "./texts";
 import { errorText } from "./texts";
 import type { Notice } from "./use-notices";
+
+/** A raid is over by then, and the address may be a school's. */
+const ADDRESS_BAN_MS = 3_600_000;
 
 export interface Actions {
   microphone(): void;
@@ -26,6 +30,8 @@ export interface Actions {
   mute(participant: Participant): void;
   lowerHand(participant: Participant): void;
   remove(participant: Pick<Participant, "id">): void;
+  /** Removes all guests at this guest's address and keeps them out for a while; `name` is shown to the user. */
+  removeConnection(participant: Pick<Participant, "id">, name: string): void;
   admit(guest: string): void;
   refuse(guest: string): void;
 }
@@ -70,6 +76,11 @@ export function useActions(room: Room, texts: Texts, notify: (notice: Notice) =>
       },
       lowerHand: ({ id }) => attempt(room.lowerHand(id)),
       remove: ({ id }) => attempt(room.kick(id)),
+      removeConnection: ({ id }, name) => {
+        if (window.confirm(texts.removeConnectionConfirm(inSentence(name)))) {
+          attempt(room.kick(id, null, { lasts_ms: ADDRESS_BAN_MS, address: true }));
+        }
+      },
       admit: (guest) => attempt(room.answerGuest(guest, true)),
       refuse: (guest) => attempt(room.answerGuest(guest, false)),
     };

@@ -39,9 +39,9 @@ describe("golden messages", () => {
     }
   });
 
-  /** Fields of participants, rooms and ICE servers that are omitted when empty. */
+  /** Fields of participants, rooms, ICE servers and bans that are omitted when empty. */
   const absent: readonly string[] =
-    ["metadata", "grants", "hand_raised_at", "username", "credential", "audience", "resume_spread_ms"];
+    ["metadata", "grants", "hand_raised_at", "username", "credential", "audience", "resume_spread_ms", "address"];
 
   test.each(messages)("$type is understood with every part as its type has it, and not otherwise", (message) => {
     for (const path of paths(message).filter(([field]) => field !== "type")) {

@@ -61,6 +61,7 @@ const slotInfo = object<SlotInfo>({
 });
 
 const banInfo = object<BanInfo>({
+  address: orAbsent(flag),
   banned_at: number,
   name: text,
   participant: text,

@@ -248,7 +248,11 @@ export type BanTerm = {
 /**
  * Milliseconds, 1 s to a year; absent for a permanent ban.
  */
-lasts_ms?: number, };
+lasts_ms?: number, 
+/**
+ * If true, all guests at the same address are removed too, and no guest from there is admitted: for a day at most.
+ */
+address?: boolean, };
 
 export type BanInfo = { participant: ParticipantId, 
 /**
@@ -258,7 +262,11 @@ name: string, banned_at: UnixMillis,
 /**
  * Null for a permanent ban.
  */
-until: UnixMillis | null, };
+until: UnixMillis | null, 
+/**
+ * True while the ban keeps out all guests at the participant's address.
+ */
+address?: boolean, };
 
 export type GuestInfo = { participant: ParticipantId, 
 /**

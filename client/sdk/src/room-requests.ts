@@ -32,7 +32,10 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "end_room", ...(reason === null ? {} : { reason }) });
   }
 
-  /** Removes a participant; `ban` also bans them, temporarily or permanently. Needs the grant `moderate`. */
+  /**
+   * Removes a participant; `ban` also bans them, temporarily or permanently. With `ban.address`, all guests at the same
+   * address are removed and kept out, for a day at most. Needs the grant `moderate`.
+   */
   kick(participant: ParticipantId, reason: string | null = null, ban: BanTerm | null = null): Promise<void> {
     return this.ask({ type: "kick", participant, ...(reason === null ? {} : { reason }), ...(ban === null ? {} : { ban }) });
   }

@@ -129,7 +129,8 @@ fn wait(arrival: &Arrival<'_>, guest: GuestClaims) -> Result<Response, RouteErro
 /// has or asks for another id is recognised by the address.
 async fn enter(arrival: &Arrival<'_>, guest: &GuestClaims) -> Result<(bool, UnixMillis), RouteError> {
     let from = rooms::blind_address(arrival, &guest.room)?;
-    match ask_room(arrival, &guest.room, Ask::Enter { participant: guest.sub.clone(), from }).await? {
+    let ask = Ask::Enter { participant: guest.sub.clone(), from, made: guest.made };
+    match ask_room(arrival, &guest.room, ask).await? {
         Answer::Room { made, room } => Ok((made, room.created_at)),
         _ => Err(Refusal::internal().into()),
     }

@@ -15,6 +15,10 @@ pub struct BanTerm {
     #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 31_536_000_000_i64)))]
     pub lasts_ms: Option<u64>,
+    /// If true, all guests at the same address are removed too, and no guest from there is admitted: for a day at most.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+    pub address: bool,
 }
 
 impl BanTerm {
@@ -38,4 +42,8 @@ pub struct BanInfo {
     pub banned_at: UnixMillis,
     /// Null for a permanent ban.
     pub until: Option<UnixMillis>,
+    /// True while the ban keeps out all guests at the participant's address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+    pub address: bool,
 }

@@ -265,3 +265,45 @@ test("who is banned while waiting in the lobby, or as a guest, is gone from the 
     assert.equal((await from("192.0.2.3")).status, 202);
   });
 });
+
+test("one ban removes all guests of a connection and keeps them out, and spares moderators and people with a token", async () => {
+  await withEdge({ vars: { GUESTS: "open" } }, async (edge) => {
+    await MediaNode.start(edge);
+    const room = "raided";
+    const [home, sameHome, elsewhere] = ["2001:db8:1:200::1", "2001:db8:1:2ff::9", "198.51.100.9"];
+    const at = (address, body = {}) => knock(edge, { room, ...body }, { "cf-connecting-ip": address });
+    const comes = async (address) => {
+      const { participant, token, pass } = (await at(address)).body;
+      return Object.assign(await Client.join(edge, room, participant, { token, address }), { token, pass });
+    };
+    const host = await comes(home);
+    const [eve, mallory, helper, grace] = [await comes(home), await comes(sameHome), await comes(home), await comes(elsewhere)];
+    const ada = await Client.join(edge, room, "ada", { claims: { grants: { moderate: true } }, address: home });
+    const grants = { publish: true, subscribe: true, chat: true, moderate: true, record: false };
+    assert.equal((await ada.request({ type: "update_participant", participant: helper.participant, grants })).type, "done");
+    assert.equal(await ada.refusal({ type: "kick", participant: "ada", ban: { address: true } }), "unknown_participant");
+    assert.equal((await ada.request({ type: "kick", participant: eve.participant, ban: { lasts_ms: 3_600_000, address: true } })).type, "done");
+    for (const raider of [eve, mallory]) assert.equal((await raider.next("removed")).code, "kicked");
+    await edge.hibernate(room);
+    for (const stays of [host, helper, grace, ada]) assert.equal((await stays.request({ type: "raise_hand", raised: true })).type, "done");
+    for (const [address, body] of [[home, {}], [sameHome, {}], [home, { pass: mallory.pass }], [elsewhere, { pass: eve.pass }]]) {
+      const { status, body: answer } = await at(address, body);
+      assert.deepEqual([status, answer.code], [403, "banned"], `${address} ${Object.keys(body)}`);
+    }
+    const { token, participant } = mallory;
+    assert.equal((await (await Client.connect(edge, room, participant, { token, address: home })).join()).code, "banned");
+    for (const { pass } of [host, helper]) assert.equal((await at(home, { pass })).status, 201, "a moderator");
+    assert.equal((await Client.join(edge, room, "bob", { address: home })).joined.type, "joined", "a token from the application");
+    assert.equal((await at(elsewhere)).status, 201);
+    const { bans } = (await edge.api("GET", `/v1/rooms/${room}/bans`)).body;
+    assert.deepEqual(bans.map((ban) => [ban.participant, ban.address]), [[eve.participant, true]]);
+    assert.deepEqual((await ada.request({ type: "list_bans" })).bans, bans);
+    for (const client of [ada, host, eve]) assert.doesNotMatch(JSON.stringify(client.frames), /2001:db8|198\.51\.100/, "nobody is told an address");
+    assert.equal((await edge.api("DELETE", `/v1/rooms/${room}/bans/${eve.participant}`)).status, 204);
+    assert.equal((await at(home)).status, 201);
+    assert.equal((await at(home, { pass: mallory.pass })).status, 201);
+    assert.equal((await edge.api("PUT", `/v1/rooms/${room}/bans/${grace.participant}`, { body: { address: true } })).status, 204);
+    assert.equal((await grace.next("removed")).code, "kicked");
+    assert.equal((await at(elsewhere)).body.code, "banned");
+  });
+});

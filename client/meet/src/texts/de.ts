@@ -124,6 +124,9 @@ export const de: Texts = {
   refuse: "Ablehnen",
   refuseName: (name) => `${name} ablehnen`,
   removeName: (name) => `${name} entfernen`,
+  removeConnection: "Alle Gäste an diesem Anschluss entfernen",
+  removeConnectionConfirm: (name) =>
+    `${name} und alle anderen Gäste am selben Internetanschluss entfernen? Von dort kann dann eine Stunde lang kein Gast beitreten.`,
   lowerHandOf: (name) => `Hand von ${name} senken`,
   microphone: "Mikrofon",
   camera: "Kamera",

@@ -120,6 +120,9 @@ export const en: Texts = {
   refuse: "Decline",
   refuseName: (name) => `Decline ${name}`,
   removeName: (name) => `Remove ${name}`,
+  removeConnection: "Remove all guests on this connection",
+  removeConnectionConfirm: (name) =>
+    `Remove ${name} and all other guests on the same internet connection? No guest can join from there for an hour.`,
   lowerHandOf: (name) => `Lower ${name}’s hand`,
   microphone: "Microphone",
   camera: "Camera",

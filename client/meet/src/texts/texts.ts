@@ -125,6 +125,8 @@ export interface Texts {
   readonly refuse: string;
   readonly refuseName: (name: string) => string;
   readonly removeName: (name: string) => string;
+  readonly removeConnection: string;
+  readonly removeConnectionConfirm: (name: string) => string;
   readonly lowerHandOf: (name: string) => string;
   readonly microphone: string;
   readonly camera: string;

@@ -28,6 +28,9 @@ pub enum Ask {
         participant: ParticipantId,
         /// The keyed hash of the guest's address.
         from: Option<String>,
+        /// Creation time of the room that the guest hosts.
+        #[serde(default)]
+        made: Option<UnixMillis>,
     },
     /// A guest asks to be admitted from the lobby.
     Knock {

@@ -49,7 +49,7 @@ pub(crate) fn says(stage: &mut Stage, name: &str, message: ClientToEdge) {
 }
 
 pub(crate) fn bans(stage: &mut Stage, name: &str, whom: &str, lasts_ms: Option<u64>) {
-    let ban = Some(BanTerm { lasts_ms });
+    let ban = Some(BanTerm { lasts_ms, address: false });
     says(stage, name, ClientToEdge::Kick { participant: id(whom), reason: None, ban });
 }
 
@@ -231,7 +231,7 @@ fn a_moderator_who_is_none_any_longer_comes_into_no_locked_room() {
 }
 
 pub(crate) fn enters(stage: &mut Stage, participant: &str, from: Option<&str>) -> Result<UnixMillis, ErrorCode> {
-    match asks(stage, Ask::Enter { participant: id(participant), from: from.map(Into::into) }) {
+    match asks(stage, Ask::Enter { participant: id(participant), from: from.map(Into::into), made: None }) {
         Answer::Room { room, .. } => Ok(room.created_at),
         Answer::Refused { code } => Err(code),
         other => panic!("{other:?}"),

@@ -1,5 +1,6 @@
 //! Rooms on a stage: scripts with the room's outputs for every step and a sleep after each one, and random plays.
 
+mod addresses;
 mod answers;
 mod bans;
 mod crowd;

@@ -347,7 +347,7 @@ fn expels(verb: &str, words: &[&str]) -> ClientToEdge {
     match (verb, words) {
         ("kicks", [whom]) => kick(whom, Some("spam".into()), None),
         ("bans", [whom]) => kick(whom, None, Some(BanTerm::default())),
-        ("bans", [whom, ms]) => kick(whom, None, Some(BanTerm { lasts_ms: ms.parse().ok() })),
+        ("bans", [whom, ms]) => kick(whom, None, Some(BanTerm { lasts_ms: ms.parse().ok(), ..BanTerm::default() })),
         ("lists", ["bans"]) => ClientToEdge::ListBans {},
         ("admits", [whom]) => ClientToEdge::AdmitGuest { participant: id(whom) },
         ("turns", ["away", whom]) => ClientToEdge::RefuseGuest { participant: id(whom) },

@@ -25,8 +25,8 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
 /// `PUT /v1/rooms/{room}/bans/{participant}`.
 pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
     let (room, participant) = (call.room()?, participant(&call)?);
-    let BanRequest { lasts_ms, reason } = body::read(&mut call.arrival).await?;
-    let verb = Verb::Remove { participant, reason, ban: Some(BanTerm { lasts_ms }) };
+    let BanRequest { lasts_ms, address, reason } = body::read(&mut call.arrival).await?;
+    let verb = Verb::Remove { participant, reason, ban: Some(BanTerm { lasts_ms, address }) };
     call.ask(&room, Ask::Moderate { verb }).await?;
     no_content()
 }

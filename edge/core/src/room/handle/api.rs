@@ -2,12 +2,14 @@
 
 use crate::room::asks::{Answer, Ask, Verb};
 use crate::room::context::Context;
+use crate::room::handle::ban::Newcomer;
 use crate::room::handle::{ban, guest, moderate, recordings, standing};
 use crate::room::outbox::{Output, Reason};
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
 use crate::room::state::meta::Meta;
 use shared::signal::RoomChange;
+use shared::token::Grants;
 use shared::{ErrorCode, ParticipantId, UnixMillis, api, limits};
 
 pub(crate) fn asked(cx: &mut Context<'_>, request: u64, ask: Ask) {
@@ -18,10 +20,9 @@ pub(crate) fn asked(cx: &mut Context<'_>, request: u64, ask: Ask) {
 fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
     match ask {
         Ask::Create { change } => Ok(create(cx.state, cx.now, &change)),
-        Ask::Enter { participant, from } => {
-            let is_banned = cx.state.bans.contains(&participant)
-                || ban::is_banned_newcomer(cx.state, cx.now, &participant, from.as_deref());
-            if is_banned { Err(ErrorCode::Banned) } else { Ok(create(cx.state, cx.now, &RoomChange::default())) }
+        Ask::Enter { participant, from, made } => {
+            check_banned(cx, &participant, from.as_deref(), made)?;
+            Ok(create(cx.state, cx.now, &RoomChange::default()))
         }
         Ask::Recordings { request, by } => {
             by.map_or(Ok(()), |participant| standing::check_record_token(cx.state, &participant))?;
@@ -62,6 +63,19 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
             }
         }
     }
+}
+
+/// Refuses a guest whom a ban keeps out. `made` is the creation time of the room that the guest hosts.
+fn check_banned(
+    cx: &Context<'_>,
+    participant: &ParticipantId,
+    from: Option<&str>,
+    made: Option<UnixMillis>,
+) -> Result<(), ErrorCode> {
+    let moderate = made.is_some() && made == cx.state.meta().map(|meta| meta.created_at);
+    let token = Grants { moderate, ..Grants::default() };
+    let is_out = ban::keeps_out(cx.state, cx.now, &Newcomer { participant, from, token });
+    if is_out { Err(ErrorCode::Banned) } else { Ok(()) }
 }
 
 /// True for requests about state that outlives the room.

@@ -1,12 +1,14 @@
 //! Bans: who is banned, for how long, and who else comes from the address of a banned guest.
 
 use crate::room::context::{Caller, Context};
+use crate::room::handle::standing;
 use crate::room::outbox::Refusal;
 use crate::room::state::State;
 use crate::room::state::bans::{Ban, Departed, Judge};
 use crate::room::state::guests::Guest;
 use crate::room::state::members::Member;
 use shared::signal::{BanInfo, BanTerm, EdgeToClient};
+use shared::token::Grants;
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
 
 pub(crate) fn list(cx: &mut Context<'_>, caller: &Caller) -> Result<(), Refusal> {
@@ -28,16 +30,35 @@ pub(crate) fn add(state: &mut State, now: UnixMillis, judge: Judge, participant:
     let waiting = state.guests.get(participant);
     let names = [member.map(|member| &member.name), waiting.map(Guest::name), departed.map(|left| &left.name)];
     let name = names.into_iter().flatten().next().or(before.map(|ban| &ban.name)).cloned().unwrap_or_default();
-    let from = member.and_then(|member| member.from.clone()).or_else(|| waiting?.from().cloned());
-    let here = from.zip(Some(now.plus_ms(limits::GUEST_ADDRESS_BAN_MS_MAX)));
-    let left = || departed.map(|departed| (departed.from.clone(), departed.until));
-    let known = || before.and_then(|ban| ban.from.clone().zip(ban.address_until()));
-    let (from, from_until) = here.or_else(left).or_else(known).unzip();
+    let (from, from_until) = address_of(state, now, participant).unzip();
     let outlives_room = Some(judge == Judge::Application);
-    let until = term.lasts_ms.map(|ms| now.plus_ms(ms));
-    let ban = Ban { name, banned_at: now, until, outlives_room, from, from_until, unused_until: None };
+    let (until, address) = (term.lasts_ms.map(|ms| now.plus_ms(ms)), term.address);
+    let ban = Ban { name, banned_at: now, until, outlives_room, address, from, from_until, unused_until: None };
     state.bans.insert(participant.clone(), ban);
     state.guests.remove(participant);
+}
+
+/// The code for a guest's address, and the time until which a ban may use it. `None` for participants who are no guests,
+/// and for guests of long ago.
+pub(crate) fn address_of(state: &State, now: UnixMillis, participant: &ParticipantId) -> Option<(String, UnixMillis)> {
+    let here = || state.members.get(participant)?.from.clone();
+    let waits = || state.guests.get(participant)?.from().cloned();
+    let left = || state.departed.get(participant).map(|departed| (departed.from.clone(), departed.until));
+    let known = || state.bans.get(participant).and_then(|ban| ban.from.clone().zip(ban.address_until()));
+    let present = here().or_else(waits).zip(Some(now.plus_ms(limits::GUEST_ADDRESS_BAN_MS_MAX)));
+    present.or_else(left).or_else(known)
+}
+
+/// Turns away everybody in the lobby at the address of a banned guest, and returns the guests in the room at that address.
+/// A moderator is responsible for the room, from wherever.
+pub(crate) fn clear_address(state: &mut State, banned: &ParticipantId) -> Vec<ParticipantId> {
+    let Some(from) = state.bans.get(banned).and_then(|ban| ban.from.clone()) else { return Vec::new() };
+    let waiting = state.guests.iter().filter(|(_, guest)| guest.from() == Some(&from));
+    for guest in waiting.map(|(guest, _)| guest.clone()).collect::<Vec<_>>() {
+        state.guests.remove(&guest);
+    }
+    let is_near = |member: &&Member| member.from.as_ref() == Some(&from) && !member.grants.moderate;
+    state.members.values().filter(is_near).map(|member| member.id.clone()).collect()
 }
 
 /// True if this participant can be banned: there is a free place, or they are banned already. No ban is evicted,
@@ -48,24 +69,31 @@ pub(crate) fn has_room(state: &State, judge: Judge, participant: &ParticipantId)
     state.bans.contains(participant) || (state.bans.len() < limits::BANS_PER_ROOM_MAX && has_share())
 }
 
-/// True if a guest who has never been in this room comes from the address of a banned one: they may be the same person
-/// with another pass.
-pub(crate) fn is_banned_newcomer(
-    state: &State,
-    now: UnixMillis,
-    participant: &ParticipantId,
-    from: Option<&str>,
-) -> bool {
-    let is_known = || {
-        state.members.contains(participant) || state.departed.contains(participant) || state.is_admitted(participant)
+/// A person at the door. `token` are the grants that their token has in this room.
+pub(crate) struct Newcomer<'a> {
+    pub(crate) participant: &'a ParticipantId,
+    pub(crate) from: Option<&'a str>,
+    pub(crate) token: Grants,
+}
+
+/// True if a ban keeps this person out: their own, one for all guests at their address, or that of a guest at the same
+/// address if they have never been in this room: they may be the same person with another pass.
+pub(crate) fn keeps_out(state: &State, now: UnixMillis, newcomer: &Newcomer<'_>) -> bool {
+    let Newcomer { participant, from, token } = *newcomer;
+    if state.bans.contains(participant) {
+        return true;
+    }
+    let Some(from) = from.filter(|_| !standing::standing_grants(state, participant, token).moderate) else {
+        return false;
     };
-    from.is_some_and(|from| is_banned_from(state, now, from)) && !is_known()
+    let is_known =
+        state.members.contains(participant) || state.departed.contains(participant) || state.is_admitted(participant);
+    state.bans.values().any(|ban| ban.is_of(now, from) && (ban.address || !is_known))
 }
 
 /// True if a guest from this address was banned recently.
 pub(crate) fn is_banned_from(state: &State, now: UnixMillis, from: &str) -> bool {
-    let is_near = |ban: &Ban| ban.from.as_deref() == Some(from);
-    state.bans.values().any(|ban| is_near(ban) && ban.address_until().is_some_and(|until| now < until))
+    state.bans.values().any(|ban| ban.is_of(now, from))
 }
 
 /// All bans, newest first.
@@ -75,6 +103,7 @@ pub(crate) fn infos(state: &State) -> Vec<BanInfo> {
         name: ban.name.clone(),
         banned_at: ban.banned_at,
         until: ban.until,
+        address: ban.address && ban.from.is_some(),
     };
     let mut infos: Vec<BanInfo> = state.bans.iter().map(info).collect();
     infos.sort_by_key(|ban| std::cmp::Reverse(ban.banned_at));

@@ -1,9 +1,10 @@
 //! The lobby. A guest's page polls until there is a decision.
 
 use crate::room::asks::Answer;
-use crate::room::handle::ban;
+use crate::room::handle::ban::{self, Newcomer};
 use crate::room::state::State;
 use crate::room::state::guests::{Guest, GuestStanding};
+use shared::token::Grants;
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
 use std::collections::BTreeMap;
 
@@ -30,7 +31,8 @@ pub(crate) fn knock(
         return Ok(Answer::Guest { standing });
     }
     // As at the guests' entrance without a lobby: a banned guest with a new id is recognised by the address.
-    if ban::is_banned_newcomer(state, now, participant, from.as_deref()) {
+    let newcomer = Newcomer { participant, from: from.as_deref(), token: Grants::default() };
+    if ban::keeps_out(state, now, &newcomer) {
         return Err(ErrorCode::Banned);
     }
     let near = waiting_from(state, from.as_deref());

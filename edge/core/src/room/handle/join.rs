@@ -2,6 +2,7 @@
 
 use crate::SocketId;
 use crate::room::context::Context;
+use crate::room::handle::ban::Newcomer;
 use crate::room::handle::negotiation::{Negotiation, NegotiationError};
 use crate::room::handle::token::TokenError;
 use crate::room::handle::{admission, assignment, ban, presence, serve, session, standing, token};
@@ -82,7 +83,8 @@ pub(crate) fn join(
     let standing = standing_join(cx.state, &claims.sub, &attempt, &offer).map(|_| &attempt);
     token::check_unused(cx.state, claims, standing)?;
     let from = admission::guest_address(claims);
-    if cx.state.bans.contains(&claims.sub) || ban::is_banned_newcomer(cx.state, cx.now, &claims.sub, from) {
+    let token = admission::token_grants(cx.state, claims);
+    if ban::keeps_out(cx.state, cx.now, &Newcomer { participant: &claims.sub, from, token }) {
         return Err(JoinError::Banned);
     }
     if !admission::is_open_to(cx.state, claims) {

@@ -17,6 +17,8 @@ pub(crate) enum ModerationError {
     UnknownParticipant { participant: ParticipantId },
     #[error("no guest {participant} waits")]
     UnknownGuest { participant: ParticipantId },
+    #[error("no address is known of a guest {participant}")]
+    UnknownAddress { participant: ParticipantId },
     #[error("{participant} has no track {track}")]
     UnknownTrack { participant: ParticipantId, track: TrackId },
     #[error("{participant} is not banned")]
@@ -31,7 +33,9 @@ impl Reason for ModerationError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::MayNotModerate | Self::MayNotLiftBan { .. } => ErrorCode::Forbidden,
-            Self::UnknownParticipant { .. } | Self::UnknownGuest { .. } => ErrorCode::UnknownParticipant,
+            Self::UnknownParticipant { .. } | Self::UnknownGuest { .. } | Self::UnknownAddress { .. } => {
+                ErrorCode::UnknownParticipant
+            }
             Self::UnknownTrack { .. } => ErrorCode::UnknownTrack,
             Self::UnknownBan { .. } => ErrorCode::UnknownBan,
             Self::TooManyBans => ErrorCode::TooManyBans,
@@ -57,7 +61,10 @@ pub(crate) fn check_verb(state: &State, judge: Judge, verb: &Verb) -> Result<(),
         state.members.get(participant).ok_or_else(unknown)
     };
     match verb {
-        Verb::Remove { participant, ban: Some(_), .. } => {
+        Verb::Remove { participant, ban: Some(term), .. } => {
+            if term.address {
+                check_address(state, judge, participant)?;
+            }
             ban::has_room(state, judge, participant).then_some(()).ok_or(ModerationError::TooManyBans)
         }
         Verb::Remove { participant, ban: None, .. } | Verb::UpdateParticipant { participant, .. } => {
@@ -82,12 +89,26 @@ pub(crate) fn check_verb(state: &State, judge: Judge, verb: &Verb) -> Result<(),
     }
 }
 
+/// Returns an error if no ban can be for the guests at this participant's address, or the judge cannot change it.
+fn check_address(state: &State, judge: Judge, participant: &ParticipantId) -> Result<(), ModerationError> {
+    let forbidden = || ModerationError::MayNotLiftBan { participant: participant.clone() };
+    let may_change = state.bans.get(participant).is_none_or(|ban| ban.may_be_lifted_by(judge));
+    may_change.then_some(()).ok_or_else(forbidden)?;
+    let unknown = || ModerationError::UnknownAddress { participant: participant.clone() };
+    ban::address_of(state, UnixMillis::default(), participant).map(drop).ok_or_else(unknown)
+}
+
 /// Carries out a verb for which [`check_verb`] succeeded.
 pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
     match verb {
         Verb::Remove { participant, reason, ban } => {
             if let Some(term) = ban {
                 ban::add(cx.state, cx.now, judge, &participant, term);
+            }
+            if ban.is_some_and(|term| term.address) {
+                for neighbour in ban::clear_address(cx.state, &participant) {
+                    leave::expel(cx, &neighbour, ErrorCode::Kicked, reason.clone());
+                }
             }
             leave::expel(cx, &participant, ErrorCode::Kicked, reason);
         }

@@ -23,6 +23,9 @@ pub(crate) struct Ban {
     /// `None` in rows from before the difference was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) outlives_room: Option<bool>,
+    /// True if the ban is for all guests at the address, and not only for new ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) address: bool,
     /// The keyed hash of a guest's address, because the guest's next id would be another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
@@ -46,7 +49,12 @@ impl Ban {
         judge == Judge::Application || !self.outlives_room()
     }
 
-    /// End of the time in which new guests are refused for their address.
+    /// True if guests at this address are refused for it.
+    pub(crate) fn is_of(&self, now: UnixMillis, from: &str) -> bool {
+        self.from.as_deref() == Some(from) && self.address_until().is_some_and(|until| now < until)
+    }
+
+    /// End of the time in which guests are refused for their address.
     pub(crate) fn address_until(&self) -> Option<UnixMillis> {
         self.from.as_ref()?;
         Some(self.from_until.unwrap_or_else(|| self.banned_at.plus_ms(limits::GUEST_ADDRESS_BAN_MS_MAX)))
