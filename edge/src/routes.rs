@@ -120,7 +120,7 @@ async fn handle(arrival: Result<Arrival<'_>, ConfigError>, cors: &Cors) -> Resul
         ("POST", ["v1", "nodes", "recordings"]) => recordings::report(arrival).await,
         ("POST", ["v1", "nodes", "quality"]) => quality::report(arrival).await,
         ("POST", ["v1", "nodes", "ticket"]) => nodes::ticket(arrival).await,
-        ("GET", ["v1", "guests"]) => guests::policy(&arrival),
+        ("GET", ["v1", "guests"]) => guests::policy(&arrival).await,
         ("POST", ["v1", "guests"]) => guests::admit(arrival).await,
         #[cfg(feature = "development")]
         ("POST", ["v1", "dev", "wait"]) => dev::wait().await,

@@ -5,6 +5,7 @@ let givenToken: Identity["givenToken"];
 let guestToken: Identity["guestToken"];
 let waitInLobby: Identity["waitInLobby"];
 let loginPage: Identity["loginPage"];
+let isRecorded: Identity["isRecorded"];
 
 /** Storage as in browsers (WHATWG HTML §12.2.1), as far as the app uses it. */
 class Memory {
@@ -41,7 +42,7 @@ beforeEach(async () => {
   asked.mockReset();
   // Discards the page's own memory.
   vi.resetModules();
-  ({ givenToken, guestToken, loginPage, waitInLobby } = await import("./identity"));
+  ({ givenToken, guestToken, isRecorded, loginPage, waitInLobby } = await import("./identity"));
 });
 
 describe("a token that was given to the tab", () => {
@@ -66,6 +67,25 @@ describe("a token that was given to the tab", () => {
     expect(await loginPage("daily")).toBeNull();
     open(`https://meet.example.org/r/daily#token=${token(inAnHour - 7200)}`);
     expect(await loginPage("daily")).toMatch("https://example.org/login?room=daily&return=");
+  });
+});
+
+describe("a recorded call", () => {
+  test("is asked about with the token of the tab, if it is still valid", async () => {
+    asked.mockImplementation(async () => Response.json({ guests: "off", login_url: null, recorded: true }));
+    open(`https://meet.example.org/r/daily#token=${token(inAnHour)}`);
+    expect(await isRecorded("daily")).toBe(true);
+    open(`https://meet.example.org/r/daily#token=${token(inAnHour - 7200)}`);
+    expect(await isRecorded("daily")).toBe(true);
+    expect(asked.mock.calls.map(([url, init]) => [url, init?.headers])).toEqual([
+      ["/v1/guests?room=daily", { authorization: `Bearer ${token(inAnHour)}` }],
+      ["/v1/guests?room=daily", {}],
+    ]);
+  });
+
+  test("may be unknown", async () => {
+    asked.mockImplementation(async () => Response.json({ guests: "off", login_url: null }));
+    expect(await isRecorded("daily")).toBeNull();
   });
 });
 

@@ -13,6 +13,9 @@ const ASK_AGAIN_MAX_MS = 30_000;
 /** Temporary refusals by the edge. */
 const LATER: readonly string[] = ["room_full", "rate_limited"];
 
+/** Refusals that a moderator decided. */
+const FINAL = ["not_admitted", "banned"] as const;
+
 /** The name that the user entered last time. */
 export function rememberedName(): string {
   return recall("local", NAME_KEY) ?? "";
@@ -38,8 +41,7 @@ export function givenToken(room: string): string | null {
 
 /** The login page for people without a valid token; `undefined` if guests may join. */
 export async function loginPage(room: string): Promise<string | null> {
-  const token = givenToken(room);
-  if (token !== null && Date.now() < runsOutAt(token)) {
+  if (validToken(room) !== null) {
     return null;
   }
   const { guests, login_url: login } = await policy();
@@ -53,6 +55,7 @@ export async function loginPage(room: string): Promise<string | null> {
 interface Policy {
   readonly guests: "open" | "lobby" | "off";
   readonly login_url: string | null;
+  readonly recorded?: boolean;
 }
 
 let asked: Promise<Policy> | null = null;
@@ -62,6 +65,14 @@ function policy(): Promise<Policy> {
   asked ??= request("/v1/guests").then(({ body }) => body as Policy);
   asked.catch(() => (asked = null));
   return asked;
+}
+
+/** True if the call is being recorded; `null` if the edge does not say, for instance to people who may not join. */
+export async function isRecorded(room: string): Promise<boolean | null> {
+  const token = validToken(room);
+  const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+  const { body } = await request(`/v1/guests?room=${encodeURIComponent(room)}`, { headers });
+  return body.recorded ?? null;
 }
 
 /** A guest waits for a moderator's answer, or first for a place in a full lobby. */
@@ -143,7 +154,7 @@ async function knock(room: string, name: string): Promise<string | null> {
     body: JSON.stringify({ room, name, ...(pass === null ? {} : { pass }) }),
   });
   if (!response.ok || body.pass === undefined) {
-    const code = body.code === "not_admitted" ? body.code : "token_unavailable";
+    const code = FINAL.find((final) => final === body.code) ?? "token_unavailable";
     throw new RoomError(code, body.code ?? `HTTP ${response.status}`);
   }
   remember("session", key, body.pass);
@@ -163,6 +174,12 @@ async function request(url: string, init?: RequestInit): Promise<{ response: Res
   } catch (error) {
     throw new RoomError("unreachable", String(error), { cause: error });
   }
+}
+
+/** The tab's token, unless it has expired. */
+function validToken(room: string): string | null {
+  const token = givenToken(room);
+  return token !== null && Date.now() < runsOutAt(token) ? token : null;
 }
 
 /** The `exp` of a JWT (RFC 7519 §4.1.4); infinite if it cannot be read, as the edge will refuse the token. */

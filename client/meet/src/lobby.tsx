@@ -15,6 +15,7 @@ import type { Options } from "./route";
 import { SpeakerTest } from "./speaker-test";
 import type { Texts } from "./texts";
 import { deviceErrorTexts, errorText } from "./texts";
+import { useRecorded } from "./use-recorded";
 
 interface Props {
   readonly room: string;
@@ -31,6 +32,7 @@ export function Lobby({ room, options, captures, error, joining, waitingFor, onJ
   const texts = useTexts();
   const [name, setName] = useState(options.name ?? rememberedName());
   const isShown = !(options.auto && joining);
+  const recorded = useRecorded(room, isShown || waitingFor !== null);
 
   useEffect(() => (isShown ? Room.warmUp() : undefined), [isShown]);
 
@@ -48,6 +50,12 @@ export function Lobby({ room, options, captures, error, joining, waitingFor, onJ
             {waitingFor === null ? (joining ? texts.joining : texts.ready) : waitingText(texts, waitingFor)}
           </p>
         </header>
+        {recorded ? (
+          <p className="recording-badge" role="status">
+            <span aria-hidden="true" className="recording-dot" />
+            {texts.recordedIfJoined}
+          </p>
+        ) : null}
         {isShown ? <Stage captures={captures} /> : null}
         {isShown ? <Choices captures={captures} /> : null}
         {error === null ? null : (

@@ -9,8 +9,8 @@ import type { ScreenListener } from "./screen";
 import { ScreenShare } from "./screen";
 
 /**
- * A device's source: whether to open one, which one to open, a track opened by the application, or the lobby's capture,
- * which is reused after the call.
+ * A device's source: whether to open one, which one to open, a track opened by the application (off if it is disabled),
+ * or the lobby's capture, which is reused after the call.
  */
 export type TrackOption = Capture | MediaStreamTrack | boolean | { readonly deviceId: string };
 

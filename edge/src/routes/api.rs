@@ -6,7 +6,7 @@
 mod bans;
 pub(super) mod body;
 mod participants;
-mod query;
+pub(super) mod query;
 mod recordings;
 mod rooms;
 mod tokens;
@@ -174,6 +174,7 @@ pub(super) async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> 
         | Answer::Guest { .. }
         | Answer::Recordings(_)
         | Answer::Done) => Ok(answer),
+        | Answer::Lobby { .. }
     }
 }
 

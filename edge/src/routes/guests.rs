@@ -1,10 +1,12 @@
 //! `/v1/guests`: people for whom no application vouches, if the deployment admits them.
 
+use super::api::query::Query;
 use super::api::{ask_room, body};
 use super::{Arrival, RouteError, rooms};
+use crate::auth::AuthError;
 use crate::config::Guests;
 use crate::refusal::Refusal;
-use crate::{auth, clock, random};
+use crate::{auth, clock, log, random};
 use edge_core::room::{Answer, Ask, GuestStanding, RecordingAnswer, RecordingAsk};
 use serde::{Deserialize, Serialize};
 use shared::api::Bounds;
@@ -15,11 +17,14 @@ use worker::{Response, ResponseBuilder};
 /// Seconds after which a waiting guest asks again: fifty behind one NAT stay below `GUEST_RATE`.
 const ASK_AGAIN_S: &str = "3";
 
-/// The guest rules that a page needs before it asks.
+/// The rules and facts that a page needs before a person joins.
 #[derive(Serialize)]
 struct Policy<'a> {
     guests: Guests,
     login_url: Option<&'a str>,
+    /// Absent without a room, for people who have no way in, and if the page asks too often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -53,11 +58,64 @@ struct Admission {
     expires_at: UnixMillis,
 }
 
-/// `GET /v1/guests`.
-pub(super) fn policy(arrival: &Arrival<'_>) -> Result<Response, RouteError> {
+/// `GET /v1/guests?room=…`.
+pub(super) async fn policy(arrival: &Arrival<'_>) -> Result<Response, RouteError> {
     let config = &arrival.config;
-    let policy = Policy { guests: config.guests, login_url: config.login_url.as_deref() };
+    let room = Query::of(&arrival.request, &["room"])?.room()?;
+    // A room that does not answer keeps nobody from joining.
+    let recorded = match room {
+        Some(room) => recorded(arrival, &room).await.unwrap_or_else(|error| {
+            let fields: [(&str, &dyn std::fmt::Display); 2] = [("request", &arrival.request_id), ("error", &error)];
+            log::line(log::Level::Warn, "lobby_not_answered", &fields);
+            None
+        }),
+        None => None,
+    };
+    let policy = Policy { guests: config.guests, login_url: config.login_url.as_deref(), recorded };
     Ok(ResponseBuilder::new().with_header("Cache-Control", "no-store")?.from_json(&policy)?)
+}
+
+/// True if the room is being recorded. `None` for people who cannot join it: their token is for another room, guests are
+/// not allowed, or they are banned.
+async fn recorded(arrival: &Arrival<'_>, room: &RoomId) -> Result<Option<bool>, RouteError> {
+    let claims = match auth::participant_by_bearer(&arrival.request, room, arrival.env) {
+        Ok(claims) => Some(claims),
+        Err(AuthError::Refused(_)) if arrival.config.guests != Guests::Off && !auth::has_bearer(&arrival.request) => {
+            None
+        }
+        Err(AuthError::Refused(_)) => return Ok(None),
+        Err(error @ AuthError::Secret(_)) => return Err(error.into()),
+    };
+    let known = claims.as_ref().filter(|claims| claims.guest.is_none());
+    let counted = known.map_or_else(|| address_key(arrival), |claims| format!("{room}:{}", claims.sub));
+    if !arrival.is_from_allowed_origin()
+        || !is_below_rate(arrival, counted).await?
+        || !room_has_time(arrival, "lobby", room).await?
+    {
+        return Ok(None);
+    }
+    let from = if known.is_none() { rooms::blind_address(arrival, room)? } else { None };
+    match ask_room(arrival, room, Ask::Lobby { participant: claims.map(|claims| claims.sub), from }).await {
+        Ok(Answer::Lobby { recorded }) => Ok(Some(recorded)),
+        Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::Banned => Ok(None),
+        Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => Ok(Some(false)),
+        Ok(_) => Err(Refusal::internal().into()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The key under which the requests of all guests of an address are counted: an IPv6 customer has one address here.
+fn address_key(arrival: &Arrival<'_>) -> String {
+    arrival.address.map_or_else(String::new, |address| address.number().to_string())
+}
+
+async fn is_below_rate(arrival: &Arrival<'_>, counted: String) -> Result<bool, RouteError> {
+    rooms::is_below(arrival, "GUEST_RATE", counted).await
+}
+
+/// A limit for each kind of question to one room, because many addresses could keep its object busy.
+async fn room_has_time(arrival: &Arrival<'_>, kind: &str, room: &RoomId) -> Result<bool, RouteError> {
+    rooms::has_room_for(arrival, &format!("{kind}:{room}")).await
 }
 
 /// `POST /v1/guests`: a join token for a guest. The edge chooses the id, as everybody in a room sees it.
@@ -65,14 +123,16 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
     if !arrival.is_from_allowed_origin() {
         return Err(Refusal::new(ErrorCode::Forbidden, "pages of this origin are not allowed").into());
     }
-    let address = arrival.address_text().unwrap_or_default();
-    if !arrival.env.rate_limiter("GUEST_RATE")?.limit(address).await?.success {
+    if !is_below_rate(&arrival, address_key(&arrival)).await? {
         return Err(Refusal::rate_limited().into());
     }
     if arrival.config.guests == Guests::Off {
         return Err(Refusal::new(ErrorCode::Forbidden, "guests are not allowed").into());
     }
     let knock: Knock = body::read(&mut arrival).await?;
+    if !room_has_time(&arrival, "guests", &knock.room).await? {
+        return Err(Refusal::rate_limited().into());
+    }
     let mut guest = known(&arrival, &knock).map_or_else(|| new_guest(&knock), Ok)?;
     if arrival.config.guests == Guests::Lobby {
         guest.grants = Grants::default();

@@ -140,7 +140,7 @@ async fn introduce<C: Caller>(
 
 /// True if the platform's limit admits another client of the room. The first upgrades of each address have a separate limit, so
 /// that a few busy addresses do not close the room to the others.
-async fn has_room_for(arrival: &Arrival<'_>, room_key: &str) -> Result<bool, RouteError> {
+pub(super) async fn has_room_for(arrival: &Arrival<'_>, room_key: &str) -> Result<bool, RouteError> {
     let is_first = match arrival.address {
         Some(address) => is_below(arrival, "ADDRESS_RATE", format!("{room_key}:{}", address.number())).await?,
         None => false,
@@ -149,7 +149,7 @@ async fn has_room_for(arrival: &Arrival<'_>, room_key: &str) -> Result<bool, Rou
         || is_below(arrival, "ROOM_RATE", room_key.into()).await?)
 }
 
-async fn is_below(arrival: &Arrival<'_>, binding: &str, key: String) -> Result<bool, RouteError> {
+pub(super) async fn is_below(arrival: &Arrival<'_>, binding: &str, key: String) -> Result<bool, RouteError> {
     Ok(arrival.env.rate_limiter(binding)?.limit(key).await?.success)
 }
 

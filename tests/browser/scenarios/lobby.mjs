@@ -1,11 +1,15 @@
-// Guests wait in the lobby, and a moderator admits or refuses them.
+// Guests wait in the lobby, and a moderator admits or refuses them; everybody is told there what they must know.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
 import { Stack } from "../stack.mjs";
 import { until } from "../until.mjs";
+import { badge, chooses } from "./recording.mjs";
 
 const HOST = { claims: { grants: { publish: true, subscribe: true, moderate: true } } };
+const RECORDER = { claims: { grants: { publish: true, subscribe: true, moderate: true, record: true } } };
+/** The lobby asks every 15 s. */
+const TOLD_IN_LOBBY_MS = 25_000;
 const WAITING = /Waiting for a moderator to let you in/;
 
 export function lobbyScenarios(world) {
@@ -84,6 +88,33 @@ export function lobbyScenarios(world) {
       await Promise.all([ada.sees([lin]), lin.sees([ada])]);
       assert.equal(await inUse(), 2);
       await lin.close();
+    });
+
+    test("people read in the lobby that the call is recorded, before they join", async () => {
+      const { stack, chromium } = world;
+      const inLobby = "recorded-lobby";
+      const ada = await Participant.join(stack, chromium, inLobby, "ada", RECORDER);
+      const visit = (id, options) => Participant.open(stack, chromium, inLobby, id, { auto: false, ...options });
+      const reads = (person) => person.page.evaluate(() => document.querySelector(".lobby .recording-badge")?.textContent ?? null);
+      const early = await visit("grace");
+      await early.reads(/Join/);
+      assert.equal(await reads(early), null);
+      await chooses(ada, "record");
+      await until("the recording runs", () => badge(ada, "recording"));
+      const words = { en: /^This call is being recorded\. If you join/, de: /^Dieser Anruf wird aufgezeichnet\. Wenn du beitrittst/ };
+      const speak = (language) => [[(chosen) => localStorage.setItem("rotunda.language", chosen), language]];
+      for (const [language, text] of Object.entries(words)) {
+        for (const options of [{}, { guest: true }]) {
+          const late = await visit("alan", { ...options, first: speak(language) });
+          await until(`the lobby says so in ${language}`, async () => text.test(await reads(late)));
+          assert.equal(await late.page.evaluate(() => window.rotunda ?? null), null, "nothing is joined yet");
+          await late.close();
+        }
+      }
+      await until("one who came earlier reads it too", async () => words.en.test(await reads(early)), TOLD_IN_LOBBY_MS);
+      await chooses(ada, "stop_recording");
+      await until("it is over there too", async () => (await reads(early)) === null, TOLD_IN_LOBBY_MS);
+      await Promise.all([ada, early].map((person) => person.close()));
     });
 
     test("a guest who reloads is let in again without asking", async () => {

@@ -74,12 +74,12 @@ export function recordingScenarios(world) {
   });
 }
 
-function badge(person, state) {
+export function badge(person, state) {
   const selector = `.recording-badge${state ? `[data-state="${state}"]` : ""}`;
   return person.page.evaluate((query) => document.querySelector(query) !== null, selector);
 }
 
-async function chooses(person, what) {
+export async function chooses(person, what) {
   await person.press("more");
   await person.page.click(`[role="menuitem"][data-choice="${what}"]`);
 }

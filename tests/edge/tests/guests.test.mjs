@@ -177,6 +177,24 @@ test("pages of other origins and clients that ask too often get no token", async
     for (let number = 0; number < 12; number++) statuses.push((await knock(edge, { room: "daily" }, { "cf-connecting-ip": "192.0.2.1" })).status);
     assert.ok(statuses.includes(429), statuses.join());
     assert.equal((await knock(edge, { room: "daily" }, { "cf-connecting-ip": "192.0.2.2" })).status, 201);
+    const ofOneCustomer = [];
+    for (let number = 0; number < 12; number++) ofOneCustomer.push((await knock(edge, { room: "daily" }, { "cf-connecting-ip": `2001:db8::${number}:1` })).status);
+    assert.ok(ofOneCustomer.includes(429), ofOneCustomer.join());
+  });
+});
+
+test("many addresses that ask for one room do not keep it busy, nor others out", async () => {
+  await withEdge({ vars: { GUESTS: "open" }, rateLimits: { ROOM_RATE: 6, ADDRESS_RATE: 1 } }, async (edge) => {
+    const [asks, tokens] = [[], []];
+    for (let number = 0; number < 24; number++) {
+      const headers = { "cf-connecting-ip": `192.0.2.${number % 3}` };
+      tokens.push((await knock(edge, { room: "busy" }, headers)).status);
+      asks.push((await edge.api("GET", "/v1/guests?room=busy", { key: null, headers })).body.recorded);
+    }
+    assert.ok(tokens.includes(429) && asks.includes(undefined), `${tokens.join()} ${asks.join()}`);
+    const late = { "cf-connecting-ip": "198.51.100.1" };
+    assert.equal((await knock(edge, { room: "busy" }, late)).status, 201, "the first of an address");
+    assert.equal((await knock(edge, { room: "quiet" }, { "cf-connecting-ip": "192.0.2.0" })).status, 201, "another room");
   });
 });
 
@@ -305,5 +323,61 @@ test("one ban removes all guests of a connection and keeps them out, and spares 
     assert.equal((await edge.api("PUT", `/v1/rooms/${room}/bans/${grace.participant}`, { body: { address: true } })).status, 204);
     assert.equal((await grace.next("removed")).code, "kicked");
     assert.equal((await at(elsewhere)).body.code, "banned");
+  });
+});
+
+test("who may join is told beforehand whether the call is recorded, and nobody else", async () => {
+  const storage = {
+    RECORDING_BUCKET: "recordings",
+    RECORDING_ENDPOINT: "http://127.0.0.1:9",
+    RECORDING_REGION: "local",
+    RECORDING_ACCESS_KEY_ID: "nobody-calls-it",
+    RECORDING_SECRET_ACCESS_KEY: "nobody-calls-it",
+  };
+  for (const guests of ["open", "lobby", "off"]) {
+    await withEdge({ vars: { GUESTS: guests, ...storage } }, async (edge) => {
+      await MediaNode.start(edge);
+      const told = async (room, token, headers = {}) => {
+        const bearer = token === undefined ? {} : { authorization: `Bearer ${token}` };
+        const { status, body } = await edge.api("GET", `/v1/guests?room=${room}`, { key: null, headers: { ...bearer, ...headers } });
+        assert.deepEqual([status, body.guests], [200, guests]);
+        return body.recorded;
+      };
+      const byGuests = guests === "off" ? undefined : true;
+      const token = joinToken("daily", "grace");
+      assert.equal(await told("daily", token), false, "nobody is there");
+      assert.equal((await edge.api("GET", "/v1/rooms/daily")).status, 404, "asking makes no room");
+      const ada = await Client.join(edge, "daily", "ada", { claims: { grants: { record: true, moderate: true } } });
+      assert.equal((await ada.request({ type: "start_recording" })).type, "done");
+      await edge.hibernate("daily");
+      assert.equal(await told("daily", token), true);
+      assert.equal(await told("daily"), byGuests);
+      assert.equal(await told("weekly"), byGuests === undefined ? undefined : false);
+      const late = Math.floor(Date.now() / 1000) - 3600;
+      const others = [joinToken("weekly", "grace"), "nonsense", joinToken("daily", "grace", { iat: late - 60, exp: late })];
+      for (const bad of others) assert.equal(await told("daily", bad), undefined);
+      assert.equal(await told("daily", token, { origin: "https://evil.example" }), undefined);
+      const { body: policy } = await edge.api("GET", "/v1/guests", { key: null });
+      assert.ok(!("recorded" in policy), "no room was asked about");
+      assert.equal((await ada.request({ type: "kick", participant: "grace", ban: {} })).type, "done");
+      assert.equal(await told("daily", token), undefined, "a banned participant");
+      assert.equal((await ada.request({ type: "stop_recording" })).type, "done");
+      assert.equal(await told("daily", joinToken("daily", "bob")), false);
+    });
+  }
+});
+
+test("an address that asks too often about recordings gets the policy without them", async () => {
+  await withEdge({ vars: { GUESTS: "open" }, rateLimits: { GUEST_RATE: 3 } }, async (edge) => {
+    const ask = () => edge.api("GET", "/v1/guests?room=daily", { key: null, headers: { "cf-connecting-ip": "192.0.2.1" } });
+    const answers = [];
+    for (let number = 0; number < 6; number++) answers.push(await ask());
+    assert.deepEqual(answers.map(({ status, body }) => [status, body.guests]), answers.map(() => [200, "open"]));
+    assert.deepEqual([answers[0].body.recorded, answers[5].body.recorded], [false, undefined]);
+    const headers = { "cf-connecting-ip": "192.0.2.1", authorization: `Bearer ${joinToken("daily", "ada")}` };
+    assert.equal((await edge.api("GET", "/v1/guests?room=daily", { key: null, headers })).body.recorded, false, "a participant at that address");
+    for (const query of ["room=not%20a%20room", "room=", "space=daily", "room=a&room=b"]) {
+      assert.equal((await edge.api("GET", `/v1/guests?${query}`, { key: null })).body.code, "invalid_request", query);
+    }
   });
 });

@@ -13,6 +13,7 @@ export const de: Texts = {
   stopRecording: "Aufzeichnung beenden",
   recordingStarts: "Aufzeichnung wird gestartet …",
   recordingRuns: "Dieser Anruf wird aufgezeichnet",
+  recordedIfJoined: "Dieser Anruf wird aufgezeichnet. Wenn du beitrittst, wirst auch du aufgezeichnet.",
   recordingHolds: "Dieser Anruf wird aufgezeichnet, aber der Speicher antwortet nicht",
   recordingFinishes: "Wird gespeichert …",
   recordingEmpty: "Es wurde nichts aufgezeichnet: Niemand hat Ton oder Video geteilt.",

@@ -9,6 +9,7 @@ export const en: Texts = {
   stopRecording: "Stop recording",
   recordingStarts: "Starting the recording…",
   recordingRuns: "This call is being recorded",
+  recordedIfJoined: "This call is being recorded. If you join, you’ll be recorded too.",
   recordingHolds: "This call is being recorded, but the storage doesn’t answer",
   recordingFinishes: "Saving…",
   recordingEmpty: "Nothing was recorded: nobody shared sound or video.",

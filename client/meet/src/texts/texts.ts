@@ -17,6 +17,7 @@ export interface Texts {
   readonly stopRecording: string;
   readonly recordingStarts: string;
   readonly recordingRuns: string;
+  readonly recordedIfJoined: string;
   /** Shown while the storage does not answer. */
   readonly recordingHolds: string;
   readonly recordingFinishes: string;

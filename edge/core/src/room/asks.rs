@@ -32,6 +32,13 @@ pub enum Ask {
         #[serde(default)]
         made: Option<UnixMillis>,
     },
+    /// A page before joining asks what people must know about the room. Creates nothing.
+    Lobby {
+        /// `None` for a person without a token.
+        participant: Option<ParticipantId>,
+        /// The keyed hash of a guest's address.
+        from: Option<String>,
+    },
     /// A guest asks to be admitted from the lobby.
     Knock {
         participant: ParticipantId,
@@ -65,6 +72,9 @@ pub enum Answer {
     Recordings(RecordingAnswer),
     Guest {
         standing: GuestStanding,
+    },
+    Lobby {
+        recorded: bool,
     },
     Done,
     Refused {

@@ -216,3 +216,35 @@ fn a_crowd_that_only_watches_is_removed_too() {
     says(&mut stage, "ada", remove("guest-a", ADDRESS));
     assert_eq!(present(&mut stage), ["ada"]);
 }
+
+#[test]
+fn the_lobby_tells_of_a_recording_to_those_who_may_come_in() {
+    let mut stage = raided();
+    let lobby = |participant: Option<&str>, from: Option<&str>| Ask::Lobby {
+        participant: participant.map(id),
+        from: from.map(Into::into),
+    };
+    let tells = |stage: &mut Stage, recorded| {
+        for (participant, from) in
+            [(None, None), (None, Some("home")), (Some("guest-eve"), Some("home")), (Some("staff"), None)]
+        {
+            assert_eq!(asks(stage, lobby(participant, from)), Answer::Lobby { recorded }, "{participant:?} {from:?}");
+        }
+    };
+    tells(&mut stage, false);
+    says(&mut stage, "ada", ClientToEdge::StartRecording {});
+    tells(&mut stage, true);
+    says(&mut stage, "ada", ClientToEdge::StopRecording {});
+    tells(&mut stage, false);
+    says(&mut stage, "ada", ClientToEdge::StartRecording {});
+    says(&mut stage, "ada", remove("guest-eve", ADDRESS));
+    for (participant, from) in [(None, Some("home")), (Some("guest-eve"), None), (Some("guest-mallory"), Some("home"))]
+    {
+        let refused = Answer::Refused { code: ErrorCode::Banned };
+        assert_eq!(asks(&mut stage, lobby(participant, from)), refused, "{participant:?} {from:?}");
+    }
+    assert_eq!(asks(&mut stage, lobby(Some("staff"), None)), Answer::Lobby { recorded: true });
+    let mut stage = Stage::new(1);
+    assert_eq!(asks(&mut stage, lobby(None, None)), Answer::Lobby { recorded: false });
+    assert!(stage.rows.is_empty(), "asking makes no room");
+}

@@ -226,6 +226,7 @@ fn api(answer: &Answer) -> String {
         Answer::Recordings(_) => unreachable!("needs the stage"),
         Answer::Guest { standing } => format!("guest {standing:?}").to_lowercase(),
         Answer::Done => "done".into(),
+        Answer::Lobby { recorded } => format!("lobby {recorded}"),
         Answer::Refused { code } => format!("refused {code}"),
     }
 }

@@ -16,6 +16,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Guest { .. }
+        | Answer::Lobby { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),

@@ -15,6 +15,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Guest { .. }
+        | Answer::Lobby { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
@@ -60,6 +61,7 @@ fn shown(answer: Answer) -> Result<Response, RouteError> {
         | Answer::Participants { .. }
         | Answer::Bans { .. }
         | Answer::Guest { .. }
+        | Answer::Lobby { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),

@@ -3,15 +3,15 @@
 use super::decode;
 use crate::refusal::Refusal;
 use edge_core::room::RecordingCursor;
-use shared::{Text, limits};
+use shared::{RoomId, Text, limits};
 use std::collections::BTreeMap;
 use worker::Request;
 
-pub(super) struct Query(BTreeMap<String, String>);
+pub(in crate::routes) struct Query(BTreeMap<String, String>);
 
 impl Query {
     /// Parses the query; refuses parameters that are not `known`, which would otherwise be ignored silently.
-    pub(super) fn of(request: &Request, known: &[&str]) -> Result<Self, Refusal> {
+    pub(in crate::routes) fn of(request: &Request, known: &[&str]) -> Result<Self, Refusal> {
         let url = request.inner().url();
         let text = url.split_once('?').map_or("", |(_, query)| query);
         let text = text.split('#').next().unwrap_or_default();
@@ -35,6 +35,11 @@ impl Query {
         Ok(Self(parameters))
     }
 
+    pub(in crate::routes) fn room(&self) -> Result<Option<RoomId>, Refusal> {
+        let room = self.0.get("room").map(|text| RoomId::parse(text)).transpose();
+        room.map_err(|_| Refusal::invalid("room must be a valid room name"))
+    }
+
     /// The page size.
     pub(super) fn limit(&self, default: usize, most: usize) -> Result<usize, Refusal> {
         let Some(text) = self.0.get("limit") else { return Ok(default) };
@@ -55,7 +60,7 @@ impl Query {
     pub(super) fn cursor(&self) -> Result<(usize, String), Refusal> {
         let Some(text) = self.0.get("cursor") else { return Ok((0, String::new())) };
         let allowed = |name: &str| {
-            name.len() <= shared::RoomId::BYTES_MAX
+            name.len() <= RoomId::BYTES_MAX
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         };
         let cursor = text.split_once('.').and_then(|(shard, name)| {

@@ -93,6 +93,7 @@ async fn asked(call: &Call<'_>, ask: RecordingAsk) -> Result<RecordingAnswer, Ro
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Guest { .. }
+        | Answer::Lobby { .. }
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
     }

@@ -26,6 +26,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Guest { .. }
+        | Answer::Lobby { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
@@ -77,6 +78,7 @@ fn room(answer: Answer) -> Result<Response, RouteError> {
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Guest { .. }
+        | Answer::Lobby { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
@@ -92,6 +94,7 @@ async fn shown(call: &Call<'_>, name: RoomId) -> Option<api::Room> {
             | Answer::Participant { .. }
             | Answer::Bans { .. }
             | Answer::Guest { .. }
+            | Answer::Lobby { .. }
             | Answer::Recordings(_)
             | Answer::Done
             | Answer::Refused { .. },

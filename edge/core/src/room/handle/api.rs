@@ -24,6 +24,13 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
             check_banned(cx, &participant, from.as_deref(), made)?;
             Ok(create(cx.state, cx.now, &RoomChange::default()))
         }
+        Ask::Lobby { participant, from } => {
+            let is_banned = match &participant {
+                Some(participant) => check_banned(cx, participant, from.as_deref(), None).is_err(),
+                None => from.is_some_and(|from| ban::is_banned_from(cx.state, cx.now, &from)),
+            };
+            if is_banned { Err(ErrorCode::Banned) } else { Ok(Answer::Lobby { recorded: cx.state.is_recorded() }) }
+        }
         Ask::Recordings { request, by } => {
             by.map_or(Ok(()), |participant| standing::check_record_token(cx.state, &participant))?;
             recordings::answer(cx, request).map_err(|error| error.code())
