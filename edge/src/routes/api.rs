@@ -15,6 +15,7 @@ use super::{Arrival, RouteError};
 use crate::auth::{self, AuthError};
 use crate::internal::{Address, ApiCall};
 use crate::refusal::Refusal;
+use edge_core::door;
 use edge_core::room::{Answer, Ask};
 use query::Query;
 use serde::Serialize;
@@ -120,7 +121,8 @@ async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) ->
             key.map(|id| Caller { counted: format!("key:{id}"), by: None }).ok_or_else(Refusal::bad_api_key)
         }
     };
-    let address = || format!("address:{}", arrival.address_text().unwrap_or_default());
+    // An IPv6 customer has one address here.
+    let address = || format!("address:{}", arrival.address.map(door::Address::number).unwrap_or_default());
     let counted = caller.as_ref().map_or_else(|_| address(), |caller| caller.counted.clone());
     if !arrival.env.rate_limiter("API_RATE")?.limit(counted).await?.success {
         return Err(Refusal::rate_limited().into());
@@ -172,9 +174,9 @@ pub(super) async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> 
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Guest { .. }
+        | Answer::Lobby { .. }
         | Answer::Recordings(_)
         | Answer::Done) => Ok(answer),
-        | Answer::Lobby { .. }
     }
 }
 

@@ -169,9 +169,9 @@ test("each key has its own rate limit, and guessing keys is slowed down", async 
   const limited = await startEdge({ rateLimits: { API_RATE: 5 } });
   try {
     // The platform's windows are aligned to its clock, so one of them may end during these.
-    const burst = async (key) => {
+    const burst = async (key, headersOf = () => ({})) => {
       const results = [];
-      for (let index = 0; index < 11; index++) results.push(await limited.api("GET", "/v1/rooms/none", { key }));
+      for (let index = 0; index < 11; index++) results.push(await limited.api("GET", "/v1/rooms/none", { key, headers: headersOf(index) }));
       return results;
     };
     const refused = (await burst(KEYS.api)).filter(({ status }) => status === 429);
@@ -180,6 +180,8 @@ test("each key has its own rate limit, and guessing keys is slowed down", async 
     assert.equal(refused[0].headers.get("retry-after"), "10");
     checkRefused(await limited.api("GET", "/v1/rooms/none", { key: KEYS.apiOld }), 404, "unknown_room");
     assert.ok((await burst(null)).some(({ status }) => status === 429), "guessing goes on for ever");
+    const ofOneCustomer = (index) => ({ "cf-connecting-ip": `2001:db8::${index}:1` });
+    assert.ok((await burst(null, ofOneCustomer)).some(({ status }) => status === 429), "each address of a customer is counted alone");
   } finally {
     await limited.stop();
   }
