@@ -70,8 +70,7 @@ const NO_ROOM: &[ErrorCode] = &[ErrorCode::UnknownRoom];
 const NO_PARTICIPANT: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant];
 const NO_TRACK: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::UnknownTrack];
 const NO_BAN: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownBan];
-const NO_FURTHER_BAN: &[ErrorCode] =
-    &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::TooManyBans];
+const NO_FURTHER_BAN: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::TooManyBans];
 const NO_LIST: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::RecordingUnavailable];
 const NO_START: &[ErrorCode] =
     &[ErrorCode::UnknownRoom, ErrorCode::RoomEmpty, ErrorCode::TooManyRecordings, ErrorCode::RecordingUnavailable];
