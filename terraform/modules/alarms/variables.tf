@@ -1,5 +1,5 @@
 variable "name" {
-  description = "For instance rotunda-production-eu-central: names of alarms begin with it."
+  description = "The prefix of the alarms' names, for instance rotunda-production-eu-central."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "media" {
 }
 
 variable "turn" {
-  description = "The group of TURN nodes; null where a region has none."
+  description = "The group of TURN nodes; null if the region has none."
   type = object({
     name      = string
     kind      = string
@@ -25,17 +25,17 @@ variable "turn" {
 }
 
 variable "emails" {
-  description = "Addresses that get every alarm; AWS asks each for its consent."
+  description = "E-mail addresses that get every alarm; AWS asks each to confirm."
   type        = set(string)
 }
 
 variable "runbooks" {
-  description = "The page whose sections say what to do, without an anchor."
+  description = "URL of the page with the runbooks, without an anchor."
   type        = string
 }
 
 variable "thresholds" {
-  description = "Thresholds by the key of the alarm, for instance media-core-saturated, where they differ from those of alarms.tf."
+  description = "Thresholds that differ from those in alarms.tf, by the key of the alarm, for instance media-core-saturated."
   type        = map(number)
   default     = {}
 }

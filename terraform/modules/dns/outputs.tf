@@ -1,5 +1,5 @@
 output "names" {
-  description = "What the hosts of each region are told."
+  description = "The zone and the suffix of host names, by region."
   value = { for region in var.regions : region => {
     zone   = aws_route53_zone.hosts.zone_id
     suffix = "${region}.${var.domain}"
@@ -7,6 +7,6 @@ output "names" {
 }
 
 output "name_servers" {
-  description = "For the NS records of the domain in the parent zone."
+  description = "Values of the NS records for the domain in the parent zone."
   value       = aws_route53_zone.hosts.name_servers
 }

@@ -1,5 +1,5 @@
 output "name" {
-  description = "Of the auto-scaling group, which is also the dimension of the readings."
+  description = "Name of the auto-scaling group, which is also the dimension of its readings in CloudWatch."
   value       = aws_autoscaling_group.hosts.name
 }
 
@@ -20,7 +20,7 @@ output "security_group_id" {
 }
 
 output "host_config" {
-  description = "What the host reads from host.json."
+  description = "The content of the host's host.json."
   value       = local.host_config
 }
 
@@ -29,7 +29,7 @@ output "role_statements" {
 }
 
 output "user_data" {
-  description = "The cloud-config, before it is packed."
+  description = "The cloud-config, before compression."
   value       = local.user_data
 }
 

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the auto-scaling group and of everything that belongs to it."
+  description = "Name of the auto-scaling group and its resources."
   type        = string
 }
 
@@ -27,12 +27,12 @@ variable "architecture" {
 }
 
 variable "instance_type" {
-  description = "A type of the same architecture."
+  description = "An instance type of the same architecture."
   type        = string
 }
 
 variable "image_id" {
-  description = "An AMI; without one, each new host starts the newest Amazon Linux 2023."
+  description = "An AMI; null starts each new host with the newest Amazon Linux 2023."
   type        = string
   default     = null
 }
@@ -50,7 +50,7 @@ variable "hosts_max" {
 }
 
 variable "host_lifetime_days" {
-  description = "The group replaces older hosts, which is how they get a new image. Node tokens are valid for 60 days."
+  description = "The group replaces hosts older than this, which gives them a new image. Node tokens are valid for 60 days."
   type        = number
   default     = 30
 
@@ -61,7 +61,7 @@ variable "host_lifetime_days" {
 }
 
 variable "kind" {
-  description = "media-node or turn-node: names the unit in docs/systemd, the program and its readings."
+  description = "media-node or turn-node: the name of the unit in docs/systemd, of the program and of its readings."
   type        = string
 
   validation {
@@ -71,7 +71,7 @@ variable "kind" {
 }
 
 variable "prefix" {
-  description = "Of the node's environment variables."
+  description = "The prefix of the node's environment variables."
   type        = string
 }
 
@@ -88,17 +88,17 @@ variable "program" {
 }
 
 variable "settings" {
-  description = "Environment variables of the node, none of them secret."
+  description = "The node's environment variables, except secrets."
   type        = map(string)
 }
 
 variable "addresses" {
-  description = "Environment variables whose values are addresses, which the host asks its metadata service for."
+  description = "Environment variables whose values are the host's addresses, which it gets from its metadata service."
   type        = map(list(string))
 }
 
 variable "secrets" {
-  description = "Environment variables whose values are in Parameter Store, and the names they have there."
+  description = "Environment variables whose values are in Parameter Store, and their names there."
   type        = map(string)
 }
 
@@ -108,18 +108,18 @@ variable "node_key" {
 }
 
 variable "secrets_kms_key_arn" {
-  description = "The key of the SecureString parameters, where it is not the account's default one."
+  description = "The KMS key of the SecureString parameters; null for the account's default key."
   type        = string
   default     = null
 }
 
 variable "http" {
-  description = "Where the node serves its pages on the host."
+  description = "Address at which the node serves its HTTP pages on the host."
   type        = string
 }
 
 variable "names" {
-  description = "Route 53 zone in which each host has a name, and the suffix of these names."
+  description = "The Route 53 zone with the hosts' names, and the suffix of these names."
   type = object({
     zone   = string
     suffix = string
@@ -128,12 +128,12 @@ variable "names" {
 }
 
 variable "scaling" {
-  description = "Readings whose average over the hosts the group keeps at a target."
+  description = "Readings, each with the target at which the group keeps its average over the hosts."
   type        = map(number)
 }
 
 variable "namespace" {
-  description = "Of the readings in CloudWatch."
+  description = "The namespace of the readings in CloudWatch."
   type        = string
   default     = "Rotunda"
 }

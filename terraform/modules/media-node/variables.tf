@@ -1,5 +1,5 @@
 variable "name" {
-  description = "For instance rotunda-production-eu-central: the fleet is called NAME-media."
+  description = "For instance rotunda-production-eu-central; the fleet's name is NAME-media."
   type        = string
 }
 
@@ -57,37 +57,37 @@ variable "shards" {
 }
 
 variable "udp_port" {
-  description = "Of the first thread; the others have the ports behind it."
+  description = "UDP port of the first thread; the others use the following ports."
   type        = number
   default     = 7000
 }
 
 variable "tcp_port" {
-  description = "For clients whose network lets out no UDP; many let out 443 only. The same for all threads."
+  description = "TCP port for clients whose network blocks UDP, one for all threads; many networks allow only 443."
   type        = number
   default     = 443
 }
 
 variable "sessions_max" {
-  description = "Most sessions of a host."
+  description = "Maximum number of sessions on a host."
   type        = number
   default     = 2000
 }
 
 variable "busy_permille_target" {
-  description = "The use of its busiest thread that an average host is kept at; docs/operations.md, Capacity."
+  description = "Target for the average over the hosts: the use of a host's busiest thread (docs/operations.md, Capacity)."
   type        = number
   default     = 600
 }
 
 variable "sessions_percent_target" {
-  description = "The share of `sessions_max` that an average host is kept at."
+  description = "Target for the average over the hosts: sessions as a share of `sessions_max`."
   type        = number
   default     = 70
 }
 
 variable "recording" {
-  description = "The bucket for recordings; nothing is recorded without one."
+  description = "The bucket for recordings; null turns recording off."
   type = object({
     bucket     = string
     region     = string
@@ -97,19 +97,19 @@ variable "recording" {
 }
 
 variable "disk_gib" {
-  description = "Holds the spool of recordings while storage is away: 16 GiB, besides the system."
+  description = "Disk for the system and the spool of recordings, which grows to 16 GiB while storage is unreachable."
   type        = number
   default     = 32
 }
 
 variable "settings" {
-  description = "Further environment variables of the node, for instance its limits of bandwidth."
+  description = "Additional environment variables of the node, for instance bandwidth limits."
   type        = map(string)
   default     = {}
 }
 
 variable "parameters" {
-  description = "Path in Parameter Store below which the secrets are."
+  description = "Path of the secrets in Parameter Store."
   type        = string
 }
 

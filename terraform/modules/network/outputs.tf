@@ -3,6 +3,6 @@ output "vpc_id" {
 }
 
 output "subnet_ids" {
-  description = "One for each zone."
+  description = "One subnet for each availability zone."
   value       = aws_subnet.public[*].id
 }

@@ -13,7 +13,7 @@ variable "cidr" {
 }
 
 variable "zones" {
-  description = "How many availability zones hosts are spread over."
+  description = "Number of availability zones for the hosts."
   type        = number
 
   validation {

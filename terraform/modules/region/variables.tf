@@ -9,7 +9,7 @@ variable "region" {
 }
 
 variable "settings" {
-  description = "The region's entry of the map in terraform.tfvars.json."
+  description = "The region's entry in the map of terraform.tfvars.json."
   type = object({
     aws_region = string
     cidr       = optional(string, "10.0.0.0/20")
@@ -50,7 +50,7 @@ variable "programs" {
 }
 
 variable "recording" {
-  description = "Output of module storage; null records nothing."
+  description = "Output of module storage; null turns recording off."
   type = object({
     bucket     = string
     region     = string
@@ -59,7 +59,7 @@ variable "recording" {
 }
 
 variable "names" {
-  description = "Outputs of module dns, by region; null where hosts have no names."
+  description = "Output of module dns, by region; null if hosts have no names."
   type = map(object({
     zone   = string
     suffix = string
@@ -67,7 +67,7 @@ variable "names" {
 }
 
 variable "parameters" {
-  description = "Path in Parameter Store below which the secrets are."
+  description = "Path of the secrets in Parameter Store."
   type        = string
 }
 

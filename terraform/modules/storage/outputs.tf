@@ -1,5 +1,5 @@
 output "recording" {
-  description = "The bucket, as nodes and Worker name it."
+  description = "The bucket and its region, as in the settings of nodes and Worker."
   value = {
     bucket     = aws_s3_bucket.all["recordings"].id
     region     = data.aws_region.current.name
@@ -8,7 +8,7 @@ output "recording" {
 }
 
 output "programs" {
-  description = "Where hosts find each program, by `kind/architecture`."
+  description = "The bucket and the object of each program, by `kind/architecture`."
   value = { for name, object in aws_s3_object.programs : name => {
     bucket        = aws_s3_bucket.all["programs"].id
     bucket_arn    = aws_s3_bucket.all["programs"].arn
@@ -20,7 +20,7 @@ output "programs" {
 }
 
 output "users" {
-  description = "Users for whom access keys are made by hand."
+  description = "Users whose access keys you create by hand."
   value       = { for name, user in aws_iam_user.recordings : name => user.name }
 }
 

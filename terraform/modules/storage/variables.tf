@@ -1,10 +1,10 @@
 variable "name" {
-  description = "For instance example-rotunda-production: bucket names begin with it, and are unique in all of AWS."
+  description = "The prefix of bucket names, for instance example-rotunda-production; bucket names are unique in all of AWS."
   type        = string
 }
 
 variable "app_origins" {
-  description = "Web origins whose pages play recordings, for instance https://rotunda.example.org."
+  description = "Web origins of the pages that play recordings, for instance https://rotunda.example.org."
   type        = list(string)
 
   validation {
@@ -14,7 +14,7 @@ variable "app_origins" {
 }
 
 variable "encryption" {
-  description = "aws:kms encrypts with a key of this account, whose use CloudTrail records; AES256 with a key of S3."
+  description = "`aws:kms` encrypts with a key of this account, and CloudTrail records its use; `AES256` encrypts with a key of S3."
   type        = string
   default     = "AES256"
 
@@ -25,7 +25,7 @@ variable "encryption" {
 }
 
 variable "cold_after_days" {
-  description = "When recordings move to a storage class that costs a fifth, whose reading costs extra, and in which each is paid for 90 days at least; null keeps them where they are."
+  description = "Days until recordings move to a storage class at a fifth of the price, with a charge for reading and a minimum of 90 days; null keeps them where they are."
   type        = number
   default     = 30
 
@@ -36,7 +36,7 @@ variable "cold_after_days" {
 }
 
 variable "delete_after_days" {
-  description = "When recordings are deleted; null keeps them."
+  description = "Days until recordings are deleted; null keeps them."
   type        = number
   default     = null
 
@@ -47,12 +47,12 @@ variable "delete_after_days" {
 }
 
 variable "deleted_kept_days" {
-  description = "How long a recording that was deleted or overwritten can be restored."
+  description = "Days for which a deleted or overwritten recording can be restored."
   type        = number
   default     = 14
 }
 
 variable "programs" {
-  description = "Files of the programs by `kind/architecture`, for instance media-node/arm64."
+  description = "Files of the programs, by `kind/architecture`, for instance media-node/arm64."
   type        = map(string)
 }

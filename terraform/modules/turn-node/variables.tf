@@ -1,5 +1,5 @@
 variable "name" {
-  description = "For instance rotunda-production-eu-central: the fleet is called NAME-turn."
+  description = "For instance rotunda-production-eu-central; the fleet's name is NAME-turn."
   type        = string
 }
 
@@ -52,7 +52,7 @@ variable "udp_port" {
 }
 
 variable "tcp_port" {
-  description = "For TURN over TCP, and over TLS if the settings name a certificate. Many networks let out 443 only."
+  description = "Port for TURN over TCP, and over TLS if the settings have a certificate. Many networks allow only 443."
   type        = number
   default     = 443
 }
@@ -74,7 +74,7 @@ variable "busy_permille_target" {
 }
 
 variable "allocations_target" {
-  description = "Allocations that an average host is kept at."
+  description = "Target for the average number of allocations on a host."
   type        = number
   default     = 6000
 }
@@ -85,13 +85,13 @@ variable "disk_gib" {
 }
 
 variable "settings" {
-  description = "Further environment variables of the node."
+  description = "Additional environment variables of the node."
   type        = map(string)
   default     = {}
 }
 
 variable "parameters" {
-  description = "Path in Parameter Store below which the secrets are."
+  description = "Path of the secrets in Parameter Store."
   type        = string
 }
 
