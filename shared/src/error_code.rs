@@ -125,6 +125,8 @@ error_codes! {
     RoomEmpty = "room_empty", true;
     /// The recording storage failed, or has not finished yet.
     StorageUnavailable = "storage_unavailable", true;
+    /// The disk for recorded data is full; recording continues in memory, which is limited.
+    DiskFull = "disk_full", true;
     /// An internal error of the server.
     Internal = "internal", true;
 }
@@ -168,6 +170,7 @@ impl ErrorCode {
             Self::UnsupportedMediaType => 415,
             Self::RateLimited => 429,
             Self::Internal | Self::RecordingFailed => 500,
+            Self::DiskFull => 507,
             Self::NoMediaNode | Self::MediaNodeLost | Self::RecordingUnavailable | Self::StorageUnavailable => 503,
         }
     }

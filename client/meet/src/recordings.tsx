@@ -23,7 +23,8 @@ export function RecordingBadge({ recording }: { readonly recording: RecordingInf
   if (recording === null || !isRecording(recording)) {
     return null;
   }
-  const words = { starting: texts.recordingStarts, storage_away: texts.recordingHolds };
+  const held = recording.code === "disk_full" ? texts.recordingLacksSpace : texts.recordingHolds;
+  const words = { starting: texts.recordingStarts, storage_away: held };
   return (
     <p className="recording-badge" role="status" data-state={recording.state}>
       <span aria-hidden="true" className="recording-dot" />

@@ -93,6 +93,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   recording_not_over: { class: "media_error", words: "This recording hasn’t finished yet." },
   room_empty: { class: "media_error", words: "Nobody is in the room, so there is nothing to record." },
   storage_unavailable: { class: "media_error", words: "The recording storage isn’t responding. Try again in a moment." },
+  disk_full: { class: "media_error", words: "The media server has no space left for the recording." },
   internal: { class: "signaling_error", words: "Something went wrong on the server." },
   device_denied: {
     class: "permission_error",

@@ -1,8 +1,9 @@
 //! Writes parts and rows into the spool: while that fails they wait in memory, and parts that do not fit become gaps.
 
-use super::spool::{Space, Spool};
+use super::spool::{Space, Spool, is_full};
 use anyhow::Result;
 use media_core::record::segment::Output;
+use shared::ErrorCode;
 use shared::manifest::{Event, Row};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,25 +36,22 @@ impl Keeper {
         self.waiting.push_back(output);
     }
 
-    /// Writes everything that waits; false if that failed.
-    pub(super) fn write(&mut self) -> bool {
+    /// Writes everything that waits; returns the reason if that failed.
+    pub(super) fn write(&mut self) -> Result<(), ErrorCode> {
         while let Some(output) = self.waiting.front() {
             if let Err(error) = write(&mut self.spool, &self.space, output) {
                 tracing::debug!(error = format!("{error:#}"), "writing failed, retrying");
                 self.give_up_most();
-                return false;
+                return Err(if is_full(&error) { ErrorCode::DiskFull } else { ErrorCode::StorageUnavailable });
             }
             self.waiting_bytes -= bytes(output);
             self.waiting.pop_front();
         }
-        true
+        Ok(())
     }
 
-    /// Drops everything that could not be written.
-    pub(super) fn close(mut self) {
-        if !self.write() {
-            tracing::error!(bytes = self.waiting_bytes, "the end of a recording could not be written and is lost");
-        }
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
     }
 
     /// Turns the oldest parts into gaps until the rest fits into memory. A part's row follows it, if it is there
@@ -143,13 +141,13 @@ mod tests {
                 participants: Vec::new(),
             };
             let (node, room) = (NodeId::parse("media-1").expect("an id"), RoomId::parse("daily").expect("an id"));
-            let spool = Spool::create(&root, &node, &room, 7, &order).expect("a folder");
+            let spool = Spool::new(&root, &node, &room, 7, &order);
             Self { root, keeper: Keeper::new(spool, Arc::new(Space::of(bytes_max))) }
         }
 
         fn keep(&mut self, number: u64, length: usize) -> bool {
             part(number, length).into_iter().for_each(|output| self.keeper.keep(output));
-            self.keeper.write()
+            self.keeper.write().is_ok()
         }
 
         /// Parts on disk, and rows: `p` for a part, `g` for a gap.
@@ -189,7 +187,7 @@ mod tests {
         assert!(!disk.keep(2, 10));
         assert_eq!(disk.written(), (2, "pp".into()));
         disk.keeper.space.give_back(10);
-        assert!(disk.keeper.write());
+        assert!(disk.keeper.write().is_ok());
         assert_eq!(disk.written(), (3, "ppp".into()));
     }
 
@@ -201,7 +199,7 @@ mod tests {
         }
         let space = Arc::new(Space::of(u64::MAX));
         disk.keeper.space = space;
-        assert!(disk.keeper.write());
+        assert!(disk.keeper.write().is_ok());
         assert_eq!(disk.written(), (2, "ggpp".into()));
     }
 }

@@ -11,7 +11,7 @@ use shared::control::RecordingOrder;
 use shared::manifest::{Row, SegmentManifest, VERSION};
 use shared::{NodeId, RoomId};
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -56,7 +56,7 @@ impl Space {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         let taken = Taken { space: self, bytes };
         if before.saturating_add(bytes) > self.bytes_max {
-            bail!("the spool is full");
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "the spool has its largest size").into());
         }
         Ok(taken)
     }
@@ -88,23 +88,32 @@ pub(crate) struct Head {
     pub(crate) manifest: SegmentManifest,
 }
 
+/// True if there was no space on the disk, or no more that the settings allow.
+pub(crate) fn is_full(error: &anyhow::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    let kinds = error.chain().filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()));
+    kinds.into_iter().any(|kind| matches!(kind, StorageFull | QuotaExceeded))
+}
+
 #[derive(Debug)]
 pub(crate) struct Spool {
     folder: PathBuf,
     head: Head,
-    rows: File,
+    /// `None` until the folder exists.
+    rows: Option<Rows>,
+}
+
+#[derive(Debug)]
+struct Rows {
+    file: File,
+    /// The length of its complete lines.
+    bytes: u64,
 }
 
 impl Spool {
-    pub(crate) fn create(
-        root: &Path,
-        node: &NodeId,
-        room: &RoomId,
-        epoch: u64,
-        order: &RecordingOrder,
-    ) -> Result<Self> {
+    /// Does not touch the disk.
+    pub(crate) fn new(root: &Path, node: &NodeId, room: &RoomId, epoch: u64, order: &RecordingOrder) -> Self {
         let folder = root.join(format!("{}-{epoch}", order.recording));
-        fs::create_dir_all(folder.join(PARTS)).with_context(|| format!("creating {}", folder.display()))?;
         let manifest = SegmentManifest {
             version: VERSION,
             recording: order.recording.clone(),
@@ -115,14 +124,28 @@ impl Spool {
             is_sealed: false,
             rows: Vec::new(),
         };
-        let head = Head { key_prefix: order.key_prefix.clone(), manifest };
-        write_whole(&folder, HEAD, serde_json::to_string(&head)?.as_bytes())?;
-        Self::with(folder, head)
+        Self { folder, head: Head { key_prefix: order.key_prefix.clone(), manifest }, rows: None }
     }
 
-    fn with(folder: PathBuf, head: Head) -> Result<Self> {
-        let rows = OpenOptions::new().create(true).append(true).open(folder.join(ROWS)).context("opening the rows")?;
-        Ok(Self { folder, head, rows })
+    /// Creates the folder, unless it exists.
+    pub(crate) fn create(&mut self) -> Result<()> {
+        self.rows().map(|_| ())
+    }
+
+    fn rows(&mut self) -> Result<&mut Rows> {
+        let rows = match self.rows.take() {
+            Some(rows) => rows,
+            None => {
+                let (folder, head) = (&self.folder, serde_json::to_string(&self.head)?);
+                fs::create_dir_all(folder.join(PARTS)).with_context(|| format!("creating {}", folder.display()))?;
+                write_whole(folder, HEAD, head.as_bytes())?;
+                let options = OpenOptions::new().create(true).append(true).clone();
+                let file = options.open(folder.join(ROWS)).context("opening the rows")?;
+                let bytes = file.metadata().context("opening the rows")?.len();
+                Rows { file, bytes }
+            }
+        };
+        Ok(self.rows.insert(rows))
     }
 
     pub(crate) fn folder(&self) -> Folder {
@@ -132,13 +155,21 @@ impl Spool {
     pub(crate) fn part(&mut self, key: &str, bytes: &[u8]) -> Result<()> {
         let prefix = media_core::record::segment::parts_prefix(&self.head.key_prefix, self.head.manifest.epoch);
         let Some(name) = key.strip_prefix(&prefix) else { bail!("{key} does not belong to this segment") };
+        self.create()?;
         write_whole(&self.folder.join(PARTS), &name.replace('/', &SLASH.to_string()), bytes)
     }
 
     pub(crate) fn row(&mut self, row: &Row) -> Result<()> {
         let mut line = serde_json::to_string(row)?;
         line.push('\n');
-        self.rows.write_all(line.as_bytes()).context("writing a row")
+        let rows = self.rows()?;
+        if let Err(error) = rows.file.write_all(line.as_bytes()) {
+            // A full disk may have taken the beginning of the line, and the next one must not continue it.
+            rows.file.set_len(rows.bytes).context("removing half a row")?;
+            return Err(error).context("writing a row");
+        }
+        rows.bytes += line.len() as u64;
+        Ok(())
     }
 }
 
@@ -179,7 +210,13 @@ impl Folder {
     pub(crate) fn parts(&self) -> Result<Vec<(String, PathBuf)>> {
         let prefix = media_core::record::segment::parts_prefix(&self.head.key_prefix, self.head.manifest.epoch);
         let mut parts = Vec::new();
-        for entry in fs::read_dir(self.path.join(PARTS)).context("reading the parts")? {
+        let entries = match fs::read_dir(self.path.join(PARTS)) {
+            Ok(entries) => entries,
+            // The disk has been full since the start of the segment.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(parts),
+            Err(error) => return Err(error).context("reading the parts"),
+        };
+        for entry in entries {
             let path = entry?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if !name.ends_with(UNFINISHED) {
@@ -200,7 +237,7 @@ impl Folder {
     pub(crate) fn manifest(&self, is_sealed: bool) -> Result<SegmentManifest> {
         let text = match fs::read(self.path.join(ROWS)) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error).context("reading the rows"),
         };
         let rows = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -230,20 +267,29 @@ impl Folder {
         match fs::read(self.path.join(UPLOAD)) {
             // A host that died may have left it empty.
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context("reading the record of an upload"),
         }
     }
 
     /// Deletes the folder: everything is uploaded.
     pub(crate) fn remove(&self) -> Result<()> {
-        fs::remove_dir_all(&self.path).with_context(|| format!("removing {}", self.path.display()))
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing {}", self.path.display()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     let unfinished = folder.join(format!("{name}{UNFINISHED}"));
-    fs::write(&unfinished, bytes).with_context(|| format!("writing {}", unfinished.display()))?;
+    if let Err(error) = fs::write(&unfinished, bytes) {
+        // On a full disk the half of a file takes space from whole ones. It may not exist at all.
+        let _ = fs::remove_file(&unfinished);
+        return Err(error).with_context(|| format!("writing {}", unfinished.display()));
+    }
     fs::rename(&unfinished, folder.join(name)).context("renaming the written file")
 }
 
@@ -272,7 +318,7 @@ mod tests {
         let root = std::env::temp_dir().join(format!("rotunda-spool-{}", std::process::id()));
         fs::create_dir_all(&root).expect("a temporary folder");
         let (node, room) = (NodeId::parse("media-1").expect("an id"), RoomId::parse("daily").expect("an id"));
-        let mut spool = Spool::create(&root, &node, &room, 7, &order()).expect("a folder");
+        let mut spool = Spool::new(&root, &node, &room, 7, &order());
         let key = "recordings/daily/rec/segments/7/parts/t1/000000-0.webm";
         spool.part(key, b"part").expect("writes");
         spool.row(&row(5)).expect("writes");
@@ -291,5 +337,61 @@ mod tests {
         left[0].remove().expect("removes");
         assert!(Folder::leftovers(&root).expect("reads").is_empty());
         fs::remove_dir_all(&root).expect("removes");
+    }
+
+    /// Names the small file system to a test that runs in it.
+    const DISK: &str = "SPOOL_SMALL_DISK";
+
+    /// A file system of 64 KiB; `None` if this process only started the test `name` in another one that has it.
+    fn small_disk(name: &str) -> Option<PathBuf> {
+        if let Ok(disk) = std::env::var(DISK) {
+            return Some(disk.into());
+        }
+        let disk = std::env::temp_dir().join(format!("rotunda-small-disk-{}", std::process::id()));
+        fs::create_dir_all(&disk).expect("a folder");
+        let script = format!("mount -t tmpfs -o size=64k none \"${DISK}\" && exec \"$0\" --exact {name} --nocapture");
+        let mut test = std::process::Command::new("unshare");
+        test.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
+        test.arg(std::env::current_exe().expect("this program")).env(DISK, &disk);
+        assert!(test.status().expect("there is unshare").success(), "see above");
+        fs::remove_dir(&disk).expect("the folder to go");
+        None
+    }
+
+    #[test]
+    fn a_disk_that_is_full_in_the_middle_of_a_row_or_part_loses_neither() {
+        let name = "record::spool::tests::a_disk_that_is_full_in_the_middle_of_a_row_or_part_loses_neither";
+        let Some(disk) = small_disk(name) else { return };
+        let (node, room) = (NodeId::parse("media-1").expect("an id"), RoomId::parse("daily").expect("an id"));
+        let mut spool = Spool::new(&disk, &node, &room, 7, &order());
+        // Full before the folder exists.
+        let filler = disk.join("filler");
+        assert!(fs::write(&filler, [0; 65_536]).is_err() || fs::write(disk.join("more"), [0]).is_err());
+        let error = spool.row(&row(0)).expect_err("no space");
+        assert!(is_full(&error), "{error:#}");
+        assert!(spool.folder().parts().expect("reads").is_empty());
+        fs::write(&filler, [0; 32_768]).expect("writes");
+        let key = |number: u64| format!("recordings/daily/rec/segments/7/parts/t1/{number:06}-0.webm");
+        let (mut rows, mut failures) = (0, 0);
+        while failures < 3 {
+            match spool.row(&row(rows)) {
+                Ok(()) => rows += 1,
+                Err(error) => {
+                    assert!(is_full(&error), "{error:#}");
+                    assert!(is_full(&spool.part(&key(1), &[7; 8_192]).expect_err("no space")));
+                    failures += 1;
+                    fs::write(&filler, vec![0; 32_768 - 4_096 * failures]).expect("there is space again");
+                }
+            }
+        }
+        fs::remove_file(&filler).expect("removes");
+        spool.part(&key(1), &[7; 8_192]).expect("writes");
+        let folder = spool.folder();
+        let times = folder.manifest(false).expect("reads").rows.iter().map(|row| row.at_ms).collect::<Vec<_>>();
+        assert_eq!(times, (0..rows).collect::<Vec<_>>());
+        let parts = folder.parts().expect("reads");
+        assert_eq!(parts.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), [key(1)]);
+        let names = fs::read_dir(folder.path.join(PARTS)).expect("reads").count();
+        assert_eq!(names, 1, "no half of a part is left");
     }
 }

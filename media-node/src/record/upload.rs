@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use media_core::record::segment::{manifest_key, track_of};
 use node_core::backoff::Backoff;
 use node_shell::post::PostError;
-use shared::TrackId;
 use shared::control::NodeToRoom;
 use shared::signal::RecordingState;
+use shared::{ErrorCode, TrackId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,8 +35,8 @@ const AWAY_AFTER: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standing {
     pub(super) is_over: bool,
-    /// True if the latest data cannot be written to disk.
-    pub(super) is_stuck: bool,
+    /// Set while data cannot be written to disk.
+    pub(super) stuck: Option<ErrorCode>,
     /// The way to the room, and the number of its orders so far: after each it is told again.
     pub(super) room: (u64, Option<RoomLine>),
 }
@@ -48,7 +48,7 @@ pub(super) struct Upload {
     backoff: Backoff,
     /// Start of the time without an answer from storage.
     failing_since: Option<Instant>,
-    told: Option<(u64, RecordingState)>,
+    told: Option<(u64, RecordingState, Option<ErrorCode>)>,
     stored_rows_bytes: Option<u64>,
     manifest_at: Option<Instant>,
     /// Tracks in the stored manifest.
@@ -81,9 +81,7 @@ impl Upload {
                 Ok(()) => {
                     self.backoff.reset();
                     self.failing_since = None;
-                    // A full disk is as bad as unreachable storage, which is its usual cause.
-                    let is_stuck = self.standing.borrow().is_stuck;
-                    self.tell(if is_stuck { RecordingState::StorageAway } else { RecordingState::Recording });
+                    self.tell_away(None);
                     let _ = timeout(LOOK_INTERVAL, self.standing.changed()).await;
                 }
                 Err(error) => self.wait(&error).await,
@@ -181,7 +179,7 @@ impl Upload {
             tokio::select! {
                 done = &mut asked => return done,
                 answers = &mut answers => if !answers {
-                    self.tell(RecordingState::StorageAway);
+                    self.tell_away(Some(ErrorCode::StorageUnavailable));
                 },
             }
         }
@@ -190,7 +188,7 @@ impl Upload {
     async fn wait(&mut self, error: &anyhow::Error) {
         let since = *self.failing_since.get_or_insert_with(Instant::now);
         if since.elapsed() >= AWAY_AFTER {
-            self.tell(RecordingState::StorageAway);
+            self.tell_away(Some(ErrorCode::StorageUnavailable));
         }
         self.pause(error).await;
     }
@@ -201,19 +199,26 @@ impl Upload {
         sleep(self.backoff.next_wait()).await;
     }
 
+    /// Tells the room that it is recorded, or that a disk or storage does not take what is recorded.
+    fn tell_away(&mut self, storage: Option<ErrorCode>) {
+        // A full disk is the more urgent reason: parts are lost once memory is full as well.
+        let code = self.standing.borrow().stuck.or(storage);
+        self.tell(if code.is_some() { RecordingState::StorageAway } else { RecordingState::Recording }, code);
+    }
+
     /// Tells the room the state, unless it knows.
-    fn tell(&mut self, state: RecordingState) {
+    fn tell(&mut self, state: RecordingState, code: Option<ErrorCode>) {
         let (said, room) = self.standing.borrow().room.clone();
-        if self.told == Some((said, state)) {
+        if self.told == Some((said, state, code)) {
             return;
         }
         let recording = self.folder.head.manifest.recording.clone();
-        if self.told.is_some_and(|(_, before)| before != state) {
-            tracing::warn!(%recording, ?state, "storage became unreachable or reachable again");
+        if self.told.is_some_and(|(_, before, reason)| (before, reason) != (state, code)) {
+            tracing::warn!(%recording, ?state, ?code, "storage or the disk became unavailable or available again");
         }
-        let message = NodeToRoom::RecordingState { recording, state, code: None };
+        let message = NodeToRoom::RecordingState { recording, state, code };
         if room.is_some_and(|room| room.tell(message)) {
-            self.told = Some((said, state));
+            self.told = Some((said, state, code));
         }
     }
 }

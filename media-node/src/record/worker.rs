@@ -7,7 +7,7 @@ use super::context::Shared;
 use super::keeper::Keeper;
 use super::order::{Order, RoomLine};
 use super::queue::{BATCHES_MAX, Copied, Inlet};
-use super::spool::{Folder, Spool};
+use super::spool::{Folder, Spool, is_full};
 use super::upload::{Standing, Upload};
 use crate::clock::Clock;
 use crate::shard::{Command, Shard};
@@ -17,7 +17,7 @@ use media_core::record::segment::{Output, Segment};
 use media_core::record::tap::TapNumber;
 use shared::control::{NodeToRoom, RecordingOrder};
 use shared::{NodeId, RoomId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +30,8 @@ use tokio::time::MissedTickBehavior;
 const TICK: Duration = Duration::from_millis(250);
 /// A shard that has not handed over its copies after this long never will: its thread has ended.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Most segments that wait for the disk after their end; each may keep 32 MiB.
+const CLOSING_MAX: usize = 16;
 
 /// Identifies a segment: a room may have one that ends beside one that begins.
 type SegmentNumber = u64;
@@ -49,6 +51,8 @@ pub(super) struct Worker {
     taps: BTreeMap<(u16, TapNumber), SegmentNumber>,
     numbered: u64,
     endings: Vec<Ending>,
+    /// Segments that are over but for what waits for the disk.
+    closing: VecDeque<(Keeper, watch::Sender<Standing>)>,
     /// Told when everything is over.
     stopping: Option<oneshot::Sender<()>>,
 }
@@ -92,6 +96,7 @@ impl Worker {
             taps: BTreeMap::new(),
             numbered: 0,
             endings: Vec::new(),
+            closing: VecDeque::new(),
             stopping: None,
         }
     }
@@ -140,6 +145,7 @@ impl Worker {
             }
             while self.uploads.try_join_next().is_some() {}
             if self.segments.is_empty()
+                && self.closing.is_empty()
                 && let Some(done) = self.stopping.take()
             {
                 while self.uploads.join_next().await.is_some() {}
@@ -204,7 +210,9 @@ impl Worker {
     }
 
     fn open(&mut self, room: &RoomId, epoch: u64, order: &RecordingOrder) -> Result<SegmentNumber> {
-        let spool = Spool::create(&self.root, &self.node, room, epoch, order)?;
+        let mut spool = Spool::new(&self.root, &self.node, room, epoch, order);
+        // A full disk may have space again before memory is full.
+        spool.create().or_else(|error| if is_full(&error) { Ok(()) } else { Err(error) })?;
         let (standing, stands) = watch::channel(Standing::default());
         self.upload(spool.folder(), stands);
         tracing::info!(%room, epoch, recording = %order.recording, "recording");
@@ -244,11 +252,26 @@ impl Worker {
                 continue;
             }
             self.taps.retain(|_, of| *of != number);
-            if let Some(active) = self.segments.remove(&number) {
-                active.keeper.close();
-                active.standing.send_modify(|standing| standing.is_over = true);
+            if let Some(Active { keeper, standing, .. }) = self.segments.remove(&number) {
+                self.close(keeper, standing);
             }
         }
+    }
+
+    /// Ends a segment once all of it is on disk.
+    fn close(&mut self, mut keeper: Keeper, standing: watch::Sender<Standing>) {
+        if keeper.write().is_ok() {
+            standing.send_modify(|standing| standing.is_over = true);
+            return;
+        }
+        tracing::error!(bytes = keeper.waiting_bytes(), "the end of a recording waits for the disk");
+        if self.closing.len() >= CLOSING_MAX
+            && let Some((keeper, standing)) = self.closing.pop_front()
+        {
+            tracing::error!(bytes = keeper.waiting_bytes(), "the end of a recording could not be written and is lost");
+            standing.send_modify(|standing| standing.is_over = true);
+        }
+        self.closing.push_back((keeper, standing));
     }
 
     fn take(&mut self, copied: &Copied) {
@@ -300,6 +323,13 @@ impl Worker {
             }
             self.drain(number);
         }
+        self.closing.retain_mut(|(keeper, standing)| {
+            let is_written = keeper.write().is_ok();
+            if is_written {
+                standing.send_modify(|standing| standing.is_over = true);
+            }
+            !is_written
+        });
         self.conclude();
     }
 
@@ -315,8 +345,8 @@ impl Worker {
                 }
             }
         }
-        let is_stuck = !active.keeper.write();
-        active.standing.send_if_modified(|standing| std::mem::replace(&mut standing.is_stuck, is_stuck) != is_stuck);
+        let stuck = active.keeper.write().err();
+        active.standing.send_if_modified(|standing| std::mem::replace(&mut standing.stuck, stuck) != stuck);
     }
 
     fn stop(&mut self, done: oneshot::Sender<()>) {

@@ -17,7 +17,7 @@ pub struct RecordingInfo {
     /// The start of the recording, which is zero on its clock.
     pub started_at: UnixMillis,
     pub ended_at: Option<UnixMillis>,
-    /// The reason for the failure.
+    /// The reason for a failure, or why storage is away.
     pub code: Option<ErrorCode>,
 }
 
@@ -30,7 +30,7 @@ pub enum RecordingState {
     Starting,
     /// All published tracks are being recorded.
     Recording,
-    /// Storage is unreachable; the node keeps the recorded parts.
+    /// The node keeps the recorded parts, because storage is unreachable or the node's disk is full: see the code.
     StorageAway,
     /// Stopped; the files are being built.
     Finishing,

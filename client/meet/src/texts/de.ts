@@ -15,6 +15,7 @@ export const de: Texts = {
   recordingRuns: "Dieser Anruf wird aufgezeichnet",
   recordedIfJoined: "Dieser Anruf wird aufgezeichnet. Wenn du beitrittst, wirst auch du aufgezeichnet.",
   recordingHolds: "Dieser Anruf wird aufgezeichnet, aber der Speicher antwortet nicht",
+  recordingLacksSpace: "Dieser Anruf wird aufgezeichnet, aber der Server hat kaum noch Platz dafür",
   recordingFinishes: "Wird gespeichert …",
   recordingEmpty: "Es wurde nichts aufgezeichnet: Niemand hat Ton oder Video geteilt.",
   recordingFailed: "Diese Aufzeichnung ist fehlgeschlagen.",
@@ -293,6 +294,7 @@ export const de: Texts = {
     recording_not_over: "Diese Aufzeichnung ist noch nicht fertig.",
     room_empty: "Niemand ist im Raum, daher gibt es nichts aufzuzeichnen.",
     storage_unavailable: "Der Speicher für Aufzeichnungen antwortet nicht. Versuche es gleich noch einmal.",
+    disk_full: "Der Medienserver hat keinen Platz mehr für die Aufzeichnung.",
     internal: "Auf dem Server ist etwas schiefgelaufen.",
     device_denied: "Dein Mikrofon oder deine Kamera ist blockiert. Erlaube den Zugriff in der Adressleiste deines Browsers.",
     device_denied_by_system:

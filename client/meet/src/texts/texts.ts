@@ -20,6 +20,7 @@ export interface Texts {
   readonly recordedIfJoined: string;
   /** Shown while the storage does not answer. */
   readonly recordingHolds: string;
+  readonly recordingLacksSpace: string;
   readonly recordingFinishes: string;
   readonly recordingEmpty: string;
   readonly recordingFailed: string;

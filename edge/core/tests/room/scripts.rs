@@ -226,7 +226,7 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["fails", number] => {
             return stage.report(name, number, |_| SegmentOutcome::Failed { code: ErrorCode::RecordingFailed });
         }
-        ["recording", number, state] => NodeToRoom::RecordingState {
+        ["recording", number, state, reason @ ..] => NodeToRoom::RecordingState {
             recording: stage.recording(number),
             state: match *state {
                 "runs" => RecordingState::Recording,
@@ -234,7 +234,7 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
                 "failed" => RecordingState::Failed,
                 _ => panic!("no recording is {state}"),
             },
-            code: None,
+            code: (reason == ["disk-full"]).then_some(ErrorCode::DiskFull),
         },
         _ => panic!("no node does {words:?}"),
     };

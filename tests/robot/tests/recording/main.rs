@@ -2,6 +2,7 @@
 
 mod clocks;
 mod empty;
+mod full_disk;
 mod host;
 mod large;
 mod moves;

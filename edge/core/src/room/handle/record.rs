@@ -139,7 +139,10 @@ pub(crate) fn note_state(
     let Some(recording) = state.recordings.get_mut(id) else { return };
     recording.is_confirmed |= matches!(reported, RecordingState::Recording | RecordingState::StorageAway);
     match reported {
-        RecordingState::Recording | RecordingState::StorageAway if is_current => recording.state = reported,
+        RecordingState::Recording | RecordingState::StorageAway if is_current => {
+            recording.state = reported;
+            recording.code = code.filter(|_| reported == RecordingState::StorageAway);
+        }
         RecordingState::Failed if is_current => {
             recording.end(now, RecordingState::Failed, Some(code.unwrap_or(ErrorCode::RecordingFailed)));
         }
