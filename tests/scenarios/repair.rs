@@ -66,3 +66,41 @@ fn packets_that_overtake_each_other_are_not_repaired() {
         world.check_all();
     }
 }
+
+/// Frames come every 50 ms, and a way takes 10 ms.
+const FRAME: Duration = Duration::from_millis(50);
+const ROUND_TRIP: Duration = Duration::from_millis(20);
+/// The node waits this long for packets that may only have been overtaken, and a frame's packets leave one by one.
+const SLACK: Duration = Duration::from_millis(30);
+
+#[test]
+fn a_lost_key_frame_is_back_after_a_round_trip_and_a_frame() {
+    let mut most_cut = [0; 2];
+    for (seed, is_up) in SEEDS.flat_map(|seed| [(seed, false), (seed, true)]) {
+        let mut world = call(seed);
+        let requests = |world: &World| world.node("media-1").stats().keyframe_requests_out;
+        let before = requests(&world);
+        // A newcomer needs a key frame, which all viewers get.
+        world.join("alan");
+        world.run_until(Duration::from_secs(2), "a key frame is requested", |world| requests(world) > before);
+        world.mark();
+        let cut = world.net().carried().cut;
+        world.run_for(ROUND_TRIP / 2 + if is_up { Duration::ZERO } else { ROUND_TRIP / 2 });
+        let set = |world: &mut World, is_cut| match is_up {
+            true => world.access("ada").up.is_cut = is_cut,
+            false => world.access("grace").down.is_cut = is_cut,
+        };
+        set(&mut world, true);
+        world.run_for(FRAME);
+        set(&mut world, false);
+        world.run_for(Duration::from_secs(2));
+        let most = &mut most_cut[usize::from(is_up)];
+        *most = (*most).max(world.net().carried().cut - cut);
+        let seen = world.seen("grace", "ada", MediaKind::Video).expect("seen before");
+        // The frame before, the lost one, and the one that shows the loss.
+        let gap_max = 2 * FRAME + ROUND_TRIP + SLACK;
+        assert!(seen.longest_gap <= gap_max, "seed {seed}, up {is_up}: {:?} of {gap_max:?}", seen.longest_gap);
+        world.check_all();
+    }
+    assert!(most_cut.iter().all(|cut| *cut > 8), "a key frame was among them: {most_cut:?}");
+}

@@ -68,6 +68,73 @@ fn a_lost_packet_is_sent_again_on_the_retransmission_stream() {
     assert_eq!(world.sfu.stats().retransmitted, 1);
 }
 
+/// Requests these packets of the viewer's slot once, and returns the sequence numbers that are sent again.
+fn sent_again(world: &mut World, lost: &[u16]) -> Vec<u16> {
+    let (slot, rtx) = (world.clients[1].ssrc(VIDEO_SLOT), world.clients[1].rtx_ssrc(VIDEO_SLOT));
+    let before = world.clients[1].rtp.len();
+    let request = world.clients[1].report(|writer| writer.nack(1, slot, lost.iter().copied()).expect("room"));
+    world.send(1, request);
+    world.run_for(25);
+    let again = world.clients[1].rtp[before..].iter().filter(|packet| packet.ssrc == rtx);
+    again.map(|packet| u16::from_be_bytes([packet.payload[0], packet.payload[1]])).collect()
+}
+
+#[test]
+fn a_lost_key_frame_is_sent_again_at_once_and_whole() {
+    let mut world = World::connected(2);
+    world.forward(0, VIDEO, 1, VIDEO_SLOT);
+    send_frame(&mut world, 0, true, &[400]);
+    world.run_for(400);
+    let asked = |world: &World| world.sfu.stats().keyframe_requests_out;
+    let (before, had) = (world.clients[1].rtp.len(), asked(&world));
+    send_frame(&mut world, 0, true, &[500; 12]);
+    world.run_for(20);
+    let slot = world.clients[1].ssrc(VIDEO_SLOT);
+    let lost = sequences(&world.clients[1].rtp[before..], slot);
+    assert_eq!(lost.len(), 12);
+    // The viewer has none of them, and learns that from the next frame.
+    send_frame(&mut world, 0, false, &[400]);
+    world.run_for(20);
+    assert_eq!(sent_again(&mut world, &lost), lost);
+    assert_eq!(asked(&world), had, "the publisher is not bothered");
+}
+
+#[test]
+fn what_would_come_too_late_is_not_sent_again_and_a_key_frame_is_asked_for() {
+    for (age_ms, is_repaired) in [(700, true), (1_300, false)] {
+        let mut world = World::connected(2);
+        world.forward(0, VIDEO, 1, VIDEO_SLOT);
+        send_frame(&mut world, 0, true, &[400]);
+        world.run_for(20);
+        for _ in 0..age_ms / 33 {
+            send_frame(&mut world, 0, false, &[400]);
+            world.run_for(33);
+        }
+        let lost = world.clients[1].rtp[1].sequence;
+        let asked = world.sfu.stats().keyframe_requests_out;
+        assert_eq!(sent_again(&mut world, &[lost]) == [lost], is_repaired, "{age_ms}");
+        let asked = world.sfu.stats().keyframe_requests_out - asked;
+        assert_eq!(asked, u64::from(!is_repaired), "{age_ms}");
+    }
+}
+
+#[test]
+fn what_a_later_key_frame_replaces_is_not_sent_again() {
+    let mut world = World::connected(2);
+    world.forward(0, VIDEO, 1, VIDEO_SLOT);
+    for number in 0..6 {
+        send_frame(&mut world, 0, number % 4 == 0, &[400, 400]);
+        world.run_for(20);
+    }
+    let slot = world.clients[1].ssrc(VIDEO_SLOT);
+    let sent = sequences(&world.clients[1].rtp, slot);
+    let asked = world.sfu.stats().keyframe_requests_out;
+    // Frames 0 to 3 precede the second key frame.
+    assert!(sent_again(&mut world, &sent[..8]).is_empty());
+    assert_eq!(sent_again(&mut world, &sent[8..]), sent[8..]);
+    assert_eq!(world.sfu.stats().keyframe_requests_out, asked);
+}
+
 #[test]
 fn what_a_publisher_loses_is_asked_for_and_passed_on() {
     let mut world = World::connected(2);
