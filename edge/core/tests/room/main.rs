@@ -7,6 +7,7 @@ mod crowd;
 mod frames;
 mod grants;
 mod judges;
+mod leftovers;
 mod limits;
 mod lost_nodes;
 mod loudest;
