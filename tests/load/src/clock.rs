@@ -1,6 +1,15 @@
-//! Paces events evenly.
+//! Paces events evenly, and reads the clock that the kernel stamps packets with.
 
 use std::time::{Duration, Instant};
+
+/// Nanoseconds since 1970, of which only differences count.
+#[must_use]
+pub fn wall_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is valid, and is written only during the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
 
 /// Ticks at a fixed interval; ticks missed by much are skipped, not made up for in a burst.
 #[derive(Debug)]

@@ -12,4 +12,5 @@ pub mod relay;
 pub mod rounds;
 pub mod shape;
 pub mod sink;
+pub mod stopwatch;
 pub mod stream;

@@ -9,6 +9,12 @@ pub const VP8_PAYLOAD_TYPE: u8 = 96;
 /// Payload type of VP8's retransmissions.
 pub const RTX_PAYLOAD_TYPE: u8 = 97;
 
+/// The name of a subscriber's slot.
+#[must_use]
+pub fn slot(place: u32) -> Mid {
+    Mid::parse(&place.to_string()).expect("digits")
+}
+
 /// A client's number, from which its names and SSRCs are derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientNumber(pub u32);
@@ -44,9 +50,43 @@ impl ClientNumber {
         self.with(fingerprint, Flow::ClientToNode, 1 + self.0)
     }
 
+    /// A publisher of three simulcast layers.
+    #[must_use]
+    pub fn publisher_of_layers(self, fingerprint: Fingerprint) -> Session {
+        let mut session = self.publisher(fingerprint);
+        let layer = |(ssrc, rid): (u32, &str)| Encoding {
+            ssrc: Some(ssrc),
+            rtx_ssrc: Some(ssrc + 1),
+            rid: Some(rid.to_owned()),
+        };
+        for section in &mut session.sections {
+            section.encodings = std::iter::zip(self.layer_ssrcs(), ["q", "h", "f"]).map(layer).collect();
+        }
+        session
+    }
+
+    /// The streams of its layers, the smallest first.
+    #[must_use]
+    pub fn layer_ssrcs(self) -> [u32; 3] {
+        [0, 2, 4].map(|place| 0x3000_0000 + 8 * self.0 + place)
+    }
+
     #[must_use]
     pub fn subscriber(self, fingerprint: Fingerprint) -> Session {
         self.with(fingerprint, Flow::NodeToClient, 0)
+    }
+
+    /// A subscriber with several slots, named by [`slot`].
+    #[must_use]
+    pub fn subscriber_of(self, fingerprint: Fingerprint, slots: u32) -> Session {
+        let mut session = self.subscriber(fingerprint);
+        let section = session.sections.remove(0);
+        session.sections.extend((0..slots).map(|place| {
+            let ssrc = 0x2000_0000 + 64 * self.0 + 2 * place;
+            let encodings = vec![Encoding { ssrc: Some(ssrc), rtx_ssrc: Some(ssrc + 1), rid: None }];
+            Section { mid: slot(place), encodings, ..section.clone() }
+        }));
+        session
     }
 
     fn with(self, client_fingerprint: Fingerprint, flow: Flow, csrc: u32) -> Session {

@@ -1,7 +1,7 @@
 //! Publishes a VP8 stream whose packets have the lengths of a [`Shape`]; their content is not a picture.
 
 use crate::client::{Client, Memory};
-use crate::clock::Pacer;
+use crate::clock::{Pacer, wall_ns};
 use crate::parameters::{ClientNumber, VP8_PAYLOAD_TYPE};
 use crate::shape::{PAYLOAD_BYTES_MAX, Shape};
 use anyhow::{Context, Result};
@@ -16,6 +16,8 @@ const KEYFRAME_INTERVAL: Duration = Duration::from_millis(250);
 /// Sender report interval.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const HEADER_BYTES: usize = 12;
+/// The time at which a packet was sent, behind the beginning of a key frame.
+pub const STAMP: std::ops::Range<usize> = 14..22;
 /// Bytes of the VP8 payload descriptor with a 15-bit picture id (RFC 7741 §4.2).
 const DESCRIPTOR_BYTES: usize = 4;
 /// The beginning of a key frame of 640 × 360, and the first byte of any other frame (RFC 6386 §9.1).
@@ -26,11 +28,9 @@ const PACKET_BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX + OVERHEAD_BYTE
 #[derive(Debug)]
 pub struct Publisher {
     client: Client,
-    ssrc: u32,
-    /// Extended sequence number: wraps are counted.
-    index: u64,
+    /// Its layers, the smallest first.
+    streams: Vec<Stream>,
     frames: u64,
-    octets: u32,
     keyframe_at: Instant,
     report_at: Instant,
     clock: NtpClock,
@@ -38,32 +38,46 @@ pub struct Publisher {
     buffer: Vec<u8>,
 }
 
+#[derive(Debug)]
+struct Stream {
+    ssrc: u32,
+    /// Packets of a frame, at most.
+    packets_max: usize,
+    /// Width and height.
+    size: [u16; 2],
+    /// Extended sequence number: wraps are counted.
+    index: u64,
+    octets: u32,
+}
+
+/// The packets of each layer's frames, at most, and the size of its pictures.
+pub const LAYERS: [(usize, [u16; 2]); 3] = [(1, [320, 180]), (3, [640, 360]), (8, [1_280, 720])];
+
 impl Publisher {
+    /// A publisher of one layer.
     #[must_use]
     pub fn new(client: Client, number: ClientNumber) -> Self {
+        Self::with(client, vec![Stream::new(number.ssrc(), (usize::MAX, [640, 360]))])
+    }
+
+    #[must_use]
+    pub fn of_layers(client: Client, number: ClientNumber) -> Self {
+        let layers = std::iter::zip(number.layer_ssrcs(), LAYERS);
+        Self::with(client, layers.map(|(ssrc, layer)| Stream::new(ssrc, layer)).collect())
+    }
+
+    fn with(client: Client, streams: Vec<Stream>) -> Self {
         let now = Instant::now();
         Self {
             client,
-            ssrc: number.ssrc(),
-            index: 1_000,
+            streams,
             frames: 0,
-            octets: 0,
             keyframe_at: now,
             report_at: now,
             clock: NtpClock::new(now, UnixMillis(0)),
             started: now,
             buffer: vec![0x55; 16 * PACKET_BYTES_MAX],
         }
-    }
-
-    /// Publishes at this packet rate for the given time.
-    pub fn publish(&mut self, shape: Shape, packets_per_s: u32, time: Duration, memory: &mut Memory) -> Result<()> {
-        let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval(packets_per_s)));
-        while Instant::now() < end {
-            self.publish_frame(shape, memory)?;
-            pacer.wait();
-        }
-        Ok(())
     }
 
     /// Publishes the next frame, and handles due timers.
@@ -88,16 +102,17 @@ impl Publisher {
             return Ok(());
         }
         self.report_at = now + REPORT_INTERVAL;
-        let (packets, octets) = (self.index as u32, self.octets);
-        let sent =
-            Sent { ssrc: self.ssrc, ntp: self.clock.at(now), rtp_timestamp: self.timestamp(now), packets, octets };
-        let mut buffer = [0; 128];
-        let mut writer = Writer::new(&mut buffer);
-        writer.sender_report(sent).and_then(|()| writer.canonical_name(self.ssrc, b"load"))?;
-        let plain_bytes = writer.bytes();
-        let sealer = self.client.sealer().context("the publisher is not connected")?;
-        let bytes = sealer.seal_rtcp(&mut buffer, plain_bytes).context("no room for the tag")?;
-        self.client.send(memory, buffer.get(..bytes).into_iter());
+        let (ntp, rtp_timestamp) = (self.clock.at(now), self.timestamp(now));
+        for Stream { ssrc, index, octets, .. } in &self.streams {
+            let sent = Sent { ssrc: *ssrc, ntp, rtp_timestamp, packets: *index as u32, octets: *octets };
+            let mut buffer = [0; 128];
+            let mut writer = Writer::new(&mut buffer);
+            writer.sender_report(sent).and_then(|()| writer.canonical_name(*ssrc, b"load"))?;
+            let plain_bytes = writer.bytes();
+            let sealer = self.client.sealer().context("the publisher is not connected")?;
+            let bytes = sealer.seal_rtcp(&mut buffer, plain_bytes).context("no room for the tag")?;
+            self.client.send(memory, buffer.get(..bytes).into_iter());
+        }
         Ok(())
     }
 
@@ -111,28 +126,55 @@ impl Publisher {
         if is_key {
             self.keyframe_at = now + KEYFRAME_INTERVAL;
         }
-        let lengths = shape.frame(self.frames);
-        let timestamp = self.timestamp(now);
-        let sealer = self.client.sealer().context("the publisher is not connected")?;
-        let mut sealed = [0; 16];
-        for (place, payload_bytes) in lengths.iter().enumerate() {
-            let packet = self.buffer.get_mut(place * PACKET_BYTES_MAX..(place + 1) * PACKET_BYTES_MAX);
-            let (packet, sealed) = packet.zip(sealed.get_mut(place)).context("a frame of too many packets")?;
-            let is_last = place + 1 == lengths.len();
-            write_header(packet, self.index, timestamp, self.ssrc, is_last);
-            write_descriptor(packet, self.frames, place == 0, is_key);
-            let plain_bytes = HEADER_BYTES + payload_bytes;
-            *sealed = sealer
-                .seal_rtp(packet, HEADER_BYTES, plain_bytes, self.ssrc, self.index)
-                .context("no room for the tag")?;
-            self.index += 1;
-            self.octets = self.octets.wrapping_add(*payload_bytes as u32);
+        let (lengths, timestamp) = (shape.frame(self.frames), self.timestamp(now));
+        for stream in &mut self.streams {
+            let lengths = lengths.get(..stream.packets_max).unwrap_or(lengths);
+            let sealer = self.client.sealer().context("the publisher is not connected")?;
+            let mut sealed = [0; 16];
+            for (place, payload_bytes) in lengths.iter().enumerate() {
+                let packet = self.buffer.get_mut(place * PACKET_BYTES_MAX..(place + 1) * PACKET_BYTES_MAX);
+                let (packet, sealed) = packet.zip(sealed.get_mut(place)).context("a frame of too many packets")?;
+                write_header(packet, stream.index, timestamp, stream.ssrc, place + 1 == lengths.len());
+                write_descriptor(packet, self.frames, place == 0, is_key.then_some(stream.size));
+                packet[HEADER_BYTES..][STAMP].copy_from_slice(&wall_ns().to_be_bytes());
+                let plain_bytes = HEADER_BYTES + payload_bytes;
+                *sealed = sealer
+                    .seal_rtp(packet, HEADER_BYTES, plain_bytes, stream.ssrc, stream.index)
+                    .context("no room for the tag")?;
+                stream.index += 1;
+                stream.octets = stream.octets.wrapping_add(*payload_bytes as u32);
+            }
+            let packets = self.buffer.chunks(PACKET_BYTES_MAX).zip(sealed).take(lengths.len());
+            self.client.send(memory, packets.filter_map(|(packet, bytes)| packet.get(..bytes)));
         }
         self.frames += 1;
-        let packets = self.buffer.chunks(PACKET_BYTES_MAX).zip(sealed).take(lengths.len());
-        self.client.send(memory, packets.filter_map(|(packet, bytes)| packet.get(..bytes)));
         Ok(())
     }
+}
+
+impl Stream {
+    fn new(ssrc: u32, (packets_max, size): (usize, [u16; 2])) -> Self {
+        Self { ssrc, packets_max, size, index: 1_000, octets: 0 }
+    }
+}
+
+/// Publishes in turn, each at this packet rate, for the given time.
+pub fn publish(
+    publishers: &mut [Publisher],
+    shape: Shape,
+    packets_per_s: u32,
+    time: Duration,
+    memory: &mut Memory,
+) -> Result<()> {
+    let interval = shape.interval(packets_per_s) / publishers.len().max(1) as u32;
+    let (end, mut pacer) = (Instant::now() + time, Pacer::new(interval));
+    while Instant::now() < end {
+        for publisher in &mut *publishers {
+            publisher.publish_frame(shape, memory)?;
+            pacer.wait();
+        }
+    }
+    Ok(())
 }
 
 fn write_header(packet: &mut [u8], index: u64, timestamp: u32, ssrc: u32, is_last: bool) {
@@ -143,14 +185,18 @@ fn write_header(packet: &mut [u8], index: u64, timestamp: u32, ssrc: u32, is_las
     packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
 }
 
-/// Extended descriptor with a 15-bit picture id, followed by the frame's header.
-fn write_descriptor(packet: &mut [u8], frame: u64, is_first: bool, is_key: bool) {
+/// Extended descriptor with a 15-bit picture id, followed by the frame's header; key frames have a size.
+fn write_descriptor(packet: &mut [u8], frame: u64, is_first: bool, size: Option<[u16; 2]>) {
     let payload = &mut packet[HEADER_BYTES..];
     payload[..2].copy_from_slice(&[if is_first { 0x90 } else { 0x80 }, 0x80]);
     payload[2..DESCRIPTOR_BYTES].copy_from_slice(&(frame as u16 | 0x8000).to_be_bytes());
     let begin = &mut payload[DESCRIPTOR_BYTES..DESCRIPTOR_BYTES + KEYFRAME_HEADER.len()];
-    match (is_first, is_key) {
-        (true, true) => begin.copy_from_slice(&KEYFRAME_HEADER),
+    match (is_first, size) {
+        (true, Some([width, height])) => {
+            begin.copy_from_slice(&KEYFRAME_HEADER);
+            begin[6..8].copy_from_slice(&width.to_le_bytes());
+            begin[8..].copy_from_slice(&height.to_le_bytes());
+        }
         (_, _) => begin[0] = DELTA_FRAME_TAG,
     }
 }

@@ -18,7 +18,7 @@ pub struct Options {
     pub smoke: bool,
     /// Measure only the case of this name.
     #[arg(long)]
-    case: Option<String>,
+    pub case: Option<String>,
 }
 
 pub trait Case: Copy {
@@ -64,6 +64,11 @@ impl Options {
 }
 
 impl<C: Case, R> Results<C, R> {
+    /// The valid rounds of a case.
+    pub fn of(&self, name: &str) -> Option<&[R]> {
+        self.cases.iter().find(|(case, _)| case.name() == name).map(|(_, rounds)| rounds.as_slice())
+    }
+
     /// Prints a line of JSON from `value` for each case that has all its rounds; fails if a case lacks some.
     pub fn print(&self, bench: &str, value: impl Fn(&C, &[R]) -> Value) -> Result<()> {
         for (case, done) in self.cases.iter().filter(|(_, done)| done.len() == self.rounds) {

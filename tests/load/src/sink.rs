@@ -7,6 +7,7 @@ use crate::client::{Client, Memory};
 use crate::process;
 use anyhow::{Context, Result};
 use media_core::rtp::{self, RtpHeader};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -59,9 +60,10 @@ impl Sink {
     /// Receives for connected clients, and on plain sockets, whose packets are only counted.
     pub fn start(clients: Vec<Client>, plain: Vec<Socket>, core: usize) -> Result<Self> {
         let (counts, stop) = (Arc::<Counts>::default(), Arc::<AtomicBool>::default());
-        let clients =
-            clients.into_iter().map(|client| Receiver { peer: Peer::Client(Box::new(client)), highest: None });
-        let plain = plain.into_iter().map(|socket| Receiver { peer: Peer::Plain(socket), highest: None });
+        let clients = clients
+            .into_iter()
+            .map(|client| Receiver { peer: Peer::Client(Box::new(client)), highest: BTreeMap::new() });
+        let plain = plain.into_iter().map(|socket| Receiver { peer: Peer::Plain(socket), highest: BTreeMap::new() });
         let worker = Worker {
             receivers: clients.chain(plain).collect(),
             counts: Arc::clone(&counts),
@@ -96,7 +98,8 @@ struct Worker {
 
 struct Receiver {
     peer: Peer,
-    highest: Option<u16>,
+    /// The highest sequence number of each stream.
+    highest: BTreeMap<u32, u16>,
 }
 
 enum Peer {
@@ -158,12 +161,13 @@ impl Receiver {
     fn take(&mut self, datagram: &mut [u8], counts: &Counts) {
         let is_media = datagram.first().is_some_and(|first| first >> 6 == 2) && !rtp::is_rtcp(datagram);
         let Some(header) = RtpHeader::parse(datagram).filter(|_| is_media) else { return };
-        let (sequence, header_bytes) = (header.sequence, header.header_bytes());
+        let (ssrc, sequence, header_bytes) = (header.ssrc, header.sequence, header.header_bytes());
         let received = counts.received.fetch_add(1, Relaxed) + 1;
-        let step = self.highest.map_or(1, |highest| sequence.wrapping_sub(highest));
+        let highest = self.highest.entry(ssrc).or_insert(sequence.wrapping_sub(1));
+        let step = sequence.wrapping_sub(*highest);
         if step < 0x8000 {
             counts.expected.fetch_add(u64::from(step), Relaxed);
-            self.highest = Some(sequence);
+            *highest = sequence;
         }
         let Peer::Client(client) = &mut self.peer else { return };
         if received.is_multiple_of(DECRYPT_ONE_IN)

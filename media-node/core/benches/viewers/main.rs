@@ -18,17 +18,18 @@ use shared::rtp_parameters::{
 use shared::{Mid, ParticipantId, RoomId, SessionId, UnixMillis};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 const ROUND: Duration = Duration::from_millis(200);
 /// Nobody connects, so sessions end after 30 s.
 const ROUNDS: u32 = 100;
 
-/// Counts allocations; a longer block counts as another one.
+/// Counts allocations, and the bytes that are in use; a longer block counts as another one.
 struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -37,17 +38,20 @@ static ALLOCATOR: Counting = Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Relaxed);
+        LIVE_BYTES.fetch_add(layout.size() as i64, Relaxed);
         // SAFETY: as for the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LIVE_BYTES.fetch_sub(layout.size() as i64, Relaxed);
         // SAFETY: as for the caller.
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Relaxed);
+        LIVE_BYTES.fetch_add(size as i64 - layout.size() as i64, Relaxed);
         // SAFETY: as for the caller.
         unsafe { System.realloc(block, layout, size) }
     }
@@ -60,6 +64,13 @@ const PACE: Duration = Duration::from_millis(2);
 const REPETITIONS: u32 = 5;
 /// The cost of a packet with 200 viewers, at most, as a multiple of that with 50.
 const GROWTH_MAX: f64 = 1.15;
+/// Calls after each other, each with a camera and its viewers, of whom half leave and half vanish.
+const CALLS: u32 = 40;
+const CALL_VIEWERS: u32 = 5;
+/// After this many calls, tables have their size.
+const CALLS_TO_SETTLE: u32 = 10;
+/// Longer than consent lasts (RFC 7675 §5.1) and than anything is remembered.
+const AFTERWARDS: Duration = Duration::from_secs(120);
 
 fn main() {
     let is_json = std::env::args().any(|argument| argument == "--json");
@@ -73,6 +84,7 @@ fn main() {
     if let [.., (_, fifty), (_, all)] = &costs[..] {
         print(is_json, "growth from 50 to 200 viewers", all.ns / fifty.ns, "", Some(GROWTH_MAX));
     }
+    print(is_json, "a call that is over, memory", left_by_a_call(), "bytes", Some(0.0));
     if !is_smoke {
         for viewers in [100, 200, 500, 1_000] {
             let ns = (0..3).map(|_| measure(viewers)).fold(f64::INFINITY, f64::min);
@@ -136,11 +148,56 @@ fn forward(viewers: u32, packets: u32) -> Cost {
     cost
 }
 
+/// Bytes that a shard keeps of each call after it has ended.
+fn left_by_a_call() -> f64 {
+    let mut now = Instant::now();
+    let mut sfu = sfu(now, CALL_VIEWERS + 1);
+    let identity = identity(2);
+    let mut kept = Vec::with_capacity(CALLS as usize);
+    for _ in 0..CALLS {
+        let mut clients;
+        (clients, now) = gather(&mut sfu, now, CALL_VIEWERS, &identity);
+        for _ in 0..500 {
+            let mut packet = clients[0].packet(1).expect("it is connected");
+            sfu.handle_input(now, Input::Datagram { from: clients[0].address().into(), bytes: &mut packet });
+            now = drain(&mut sfu, now, now + PACE);
+        }
+        let room = RoomId::parse("daily").expect("a room");
+        for number in (0..=CALL_VIEWERS).step_by(2) {
+            let message = RoomToNode::CloseSession { session: id(number) };
+            sfu.handle_input(now, Input::Control { room: room.clone(), message });
+        }
+        drop(clients);
+        now = drain(&mut sfu, now, now + AFTERWARDS);
+        assert_eq!(sfu.session_count(), 0);
+        kept.push(LIVE_BYTES.load(Relaxed));
+    }
+    let settled = kept[CALLS_TO_SETTLE as usize];
+    (LIVE_BYTES.load(Relaxed) - settled) as f64 / f64::from(CALLS - CALLS_TO_SETTLE)
+}
+
+/// Runs the timers until `end`, and drops all output.
+fn drain(sfu: &mut Sfu, mut now: Instant, end: Instant) -> Instant {
+    loop {
+        while let Some(runs) = sfu.poll_transmits(now) {
+            runs.for_each(drop);
+        }
+        while sfu.poll_output().is_some() || sfu.poll_ufrag().is_some() {}
+        let Some(at) = sfu.poll_timeout().filter(|at| *at <= end) else { return end };
+        now = at.max(now);
+        sfu.handle_input(now, Input::Deadline);
+    }
+}
+
 /// A camera and its connected viewers; the camera is the first client.
 fn room(viewers: u32) -> (Sfu, Vec<Client>, Instant) {
     let now = Instant::now();
     let mut sfu = sfu(now, viewers + 1);
-    let identity = identity(2);
+    let (clients, now) = gather(&mut sfu, now, viewers, &identity(2));
+    (sfu, clients, now)
+}
+
+fn gather(sfu: &mut Sfu, now: Instant, viewers: u32, identity: &Identity) -> (Vec<Client>, Instant) {
     let node = sfu_identity().fingerprint();
     let room = RoomId::parse("daily").expect("a room");
     let mut control = |message| sfu.handle_input(now, Input::Control { room: room.clone(), message });
@@ -151,14 +208,14 @@ fn room(viewers: u32) -> (Sfu, Vec<Client>, Instant) {
         session.client_fingerprint = identity.fingerprint();
         let section = &mut session.sections[0];
         section.encodings = vec![Encoding { ssrc: Some(1 + number), rtx_ssrc: Some(10_000 + number), rid: None }];
-        clients.push(Client::new(now, number, session.ice.clone(), &identity, node));
+        clients.push(Client::new(now, number, session.ice.clone(), identity, node));
         control(RoomToNode::SetSession { session });
     }
     let track = TrackRef { session: id(0), mid: mid() };
     let forwards = (1..=viewers).map(|viewer| Forward::new(id(viewer), mid(), Some(track.clone()))).collect();
     control(RoomToNode::SetForwards { forwards });
-    let now = client::connect(&mut sfu, &mut clients, &identity, now);
-    (sfu, clients, now)
+    let now = client::connect(sfu, &mut clients, identity, now);
+    (clients, now)
 }
 
 /// Nanoseconds per viewer and round.
