@@ -1,11 +1,9 @@
 /** A browser and an edge without a network, for the tests of whole calls. */
 import { expect, vi } from "vitest";
-import type { ClientToEdge, EdgeToClient } from "./protocol.gen";
+import type { ClientToEdge, EdgeToClient, ParticipantInfo } from "./protocol.gen";
 import { PING, PONG, RESUME_SUBPROTOCOL_PREFIX, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
-import { JOINED, resumed } from "./state/client.fixture";
+import { ADA, GRACE, JOINED, negotiated, resumed } from "./state/client.fixture";
 
-/** The camera is offered after the microphone. */
-const CAMERA_MID = "1";
 export const TOKEN_LIFETIME_MS = 60_000;
 
 /** One room of an edge: it checks tokens and secrets, and accepts each secret until its successor is used. */
@@ -14,10 +12,11 @@ export class FakeEdge {
   /** The secrets that resumed the call. */
   readonly resumes: string[] = [];
   readonly refusals: string[] = [];
-  /** The mute state of the camera, each time that the client told it. */
-  readonly cameraMuted: boolean[] = [];
+  /** The mute states that everybody sees, by section. */
+  muted: Readonly<Record<string, boolean>> = {};
   sockets: FakeSocket[] = [];
   losesNextAnswer = false;
+  readonly #silenced = new Set<string>();
   #issued = 0;
   #accepted: string[] = [];
 
@@ -30,6 +29,15 @@ export class FakeEdge {
   forget(): void {
     this.#accepted = [];
     this.deploy();
+  }
+
+  /** A moderator mutes a section. */
+  moderate(mid: string): void {
+    if (this.muted[mid] === false) {
+      this.muted = { ...this.muted, [mid]: true };
+      this.#silenced.add(mid);
+      this.sockets.forEach((socket) => socket.gets({ type: "track_muted", mid }));
+    }
   }
 
   connected(socket: FakeSocket, key: string): void {
@@ -52,10 +60,11 @@ export class FakeEdge {
     const frame = JSON.parse(text) as ClientToEdge & { id: number };
     if (frame.type === "join") {
       this.joins.push(frame.attempt);
-      socket.gets({ ...JOINED, in_reply_to: frame.id, resume_token: this.#issue([]) });
+      this.muted = Object.fromEntries(frame.tracks.map(({ mid, muted = false }) => [mid, muted]));
+      socket.gets({ ...JOINED, roster: this.#roster(), in_reply_to: frame.id, resume_token: this.#issue([]) });
     } else if (frame.type === "resume") {
       expect(this.#accepted).toContain(frame.resume_token);
-      const answer = resumed(frame.id, this.#issue([frame.resume_token]));
+      const answer = { ...resumed(frame.id, this.#issue([frame.resume_token])), roster: this.#roster() };
       if (this.losesNextAnswer) {
         this.losesNextAnswer = false;
         this.deploy();
@@ -63,12 +72,21 @@ export class FakeEdge {
       }
       this.resumes.push(frame.resume_token);
       socket.gets(answer);
+    } else if (frame.type === "negotiate") {
+      // A moderator's mute lasts until `set_muted`.
+      this.muted = Object.fromEntries(frame.tracks.map(({ mid, muted = false }) => [mid, muted || this.#silenced.has(mid)]));
+      socket.gets(negotiated(frame.id, "s1"));
     } else {
-      if (frame.type === "set_muted" && frame.mid === CAMERA_MID) {
-        this.cameraMuted.push(frame.muted);
+      if (frame.type === "set_muted") {
+        this.muted = { ...this.muted, [frame.mid]: frame.muted };
+        this.#silenced.delete(frame.mid);
       }
       socket.gets({ type: "done", in_reply_to: frame.id });
     }
+  }
+
+  #roster(): ParticipantInfo[] {
+    return [ADA, { ...GRACE, tracks: GRACE.tracks.map((track) => ({ ...track, muted: this.muted[track.mid] ?? track.muted })) }];
   }
 
   #issue(used: readonly string[]): string {
@@ -117,10 +135,23 @@ export class FakeSocket {
   }
 }
 
-class FakeTrack {
+/** Devices that open after a while, and may be held by the system. */
+export const devices: { opensMs: number; isHeld: boolean; tracks: FakeTrack[] } = { opensMs: 0, isHeld: false, tracks: [] };
+
+export class FakeTrack {
   readyState = "live";
   enabled = true;
-  muted = false;
+  muted = devices.isHeld;
+  onmute: (() => void) | null = null;
+  onunmute: (() => void) | null = null;
+  onended: (() => void) | null = null;
+  constructor(readonly kind: string) {
+    devices.tracks.push(this);
+  }
+  hold(isHeld: boolean): void {
+    this.muted = isHeld;
+    (isHeld ? this.onmute : this.onunmute)?.();
+  }
   getSettings(): object {
     return {};
   }
@@ -199,14 +230,18 @@ export function startCalls(): FakeEdge {
   edge = new FakeEdge();
   connections.splice(0);
   uplink.availableBps = null;
+  Object.assign(devices, { opensMs: 0, isHeld: false, tracks: [] });
   vi.useFakeTimers();
   vi.stubGlobal("WebSocket", FakeSocket);
   vi.stubGlobal("RTCPeerConnection", FakeConnection);
   vi.stubGlobal("RTCRtpReceiver", { getCapabilities: () => ({ codecs: [] }) });
   vi.stubGlobal("window", new EventTarget());
-  const getUserMedia = (): Promise<object> => {
-    const track = new FakeTrack();
-    return Promise.resolve({ getAudioTracks: () => [track], getVideoTracks: () => [track], getTracks: () => [track] });
+  vi.stubGlobal("document", new EventTarget());
+  const getUserMedia = async ({ audio, video }: MediaStreamConstraints): Promise<object> => {
+    await new Promise((resolve) => setTimeout(resolve, devices.opensMs));
+    const sound = audio === undefined ? [] : [new FakeTrack("audio")];
+    const pictures = video === undefined ? [] : [new FakeTrack("video")];
+    return { getAudioTracks: () => sound, getVideoTracks: () => pictures, getTracks: () => [...sound, ...pictures] };
   };
   const mediaDevices = Object.assign(new EventTarget(), { enumerateDevices: () => Promise.resolve([]), getUserMedia });
   vi.stubGlobal("navigator", { userAgent: "", mediaDevices });
