@@ -175,6 +175,24 @@ export function situationScenarios(world) {
       });
     }
 
+    test("a page that embeds the call without its devices: the app says so, and what helps", async () => {
+      const failing = { video: "NotAllowedError", audio: "NotAllowedError" };
+      const ada = await lobby("framed", { devices: { failing, refusal: "Permission denied" } });
+      await ada.reads(/Your camera is blocked/);
+      await ada.page.evaluate(() => {
+        const frame = document.createElement("iframe");
+        Object.assign(frame, { allow: "camera 'none'; microphone *", src: location.href });
+        document.body.append(frame);
+      });
+      const words = /Your microphone is blocked[^]*The website around this call blocks your camera\. Open the call in its own tab/;
+      await until("the framed page says so", async () => {
+        const text = await ada.page.evaluate(() => document.querySelector("iframe").contentDocument?.body?.innerText ?? "");
+        if (!words.test(text)) throw new Error(text.slice(0, 400));
+        return true;
+      });
+      await ada.close();
+    });
+
     test("no JavaScript: the page says so", async () => {
       const response = await fetch(`${world.stack.url}/r/x`);
       assert.match(await response.text(), /<noscript>[^]*JavaScript/);
