@@ -76,12 +76,12 @@ struct Arguments {
     /// Media nodes in addition to those announced by the edge.
     #[arg(long, env = "TURN_MEDIA_NODES", value_name = "IP:PORT,...", default_value = "")]
     media_nodes: String,
-    /// Maximum number of allocations and reserved ports per user. Firefox creates two allocations per network
+    /// Maximum number of allocations, reserved ports and TCP connections with peers per user. Firefox creates two allocations per network
     /// interface and transport (UDP, TCP, TLS), and twice as many during an ICE restart.
     #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "72")]
     allocations_per_user: String,
-    /// Maximum number of allocations and reserved ports per client address (IPv4 address or IPv6 /56), however many
-    /// users are behind it. By default a quarter of the relay ports.
+    /// The same maximum per client address (IPv4 address or IPv6 /56), however many users are behind it. By default a
+    /// quarter of the relay ports.
     #[arg(long, env = "TURN_ALLOCATIONS_PER_ADDRESS", value_name = "NUMBER")]
     allocations_per_address: Option<String>,
     /// Maximum bytes per second that a user with an sfu credential may relay, all allocations and both directions

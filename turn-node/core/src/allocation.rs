@@ -43,7 +43,7 @@ pub(crate) struct Allocation {
     pub(crate) port: RelayPort,
     permissions: Vec<Permission>,
     channels: Vec<Channel>,
-    share: Share,
+    pub(crate) share: Share,
 }
 
 /// The sender of an Allocate request.

@@ -1,9 +1,13 @@
 //! TCP connections between relayed addresses and peers (RFC 6062), from the attempt until either end is gone.
+//!
+//! Each takes a share of the quotas of its user and client address, and a place among those of its allocation, its
+//! client address and its thread.
 
-use crate::allocation::{AllocationId, Transport};
+use crate::allocation::{Allocation, AllocationId, Transport};
 use crate::auth::IntegrityKey;
 use crate::limits;
 use crate::message::{AttributeType, Class, MessageWriter, Method, TransactionId};
+use crate::pool::Share;
 use crate::request::Refusal;
 use crate::server::{Now, Output, TurnServer, canonical};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +30,8 @@ pub(crate) struct Connections {
 struct Connection {
     allocation: AllocationId,
     peer: SocketAddr,
+    /// Given back with the connection.
+    share: Share,
     state: State,
 }
 
@@ -57,9 +63,17 @@ impl Connections {
         self.all.values().any(|connection| connection.allocation == allocation && connection.peer == peer)
     }
 
-    pub(crate) fn is_full(&self, allocation: AllocationId) -> bool {
-        let own = self.all.values().filter(|connection| connection.allocation == allocation);
-        own.count() >= limits::CONNECTIONS_PER_ALLOCATION_MAX || self.all.len() >= limits::CONNECTIONS_PER_SHARD_MAX
+    /// The share of a further connection of this allocation.
+    pub(crate) fn admit(&self, now: Instant, id: AllocationId, allocation: &Allocation) -> Result<Share, Refusal> {
+        let own = self.all.values().filter(|connection| connection.allocation == id).count();
+        if own >= limits::CONNECTIONS_PER_ALLOCATION_MAX || self.all.len() >= limits::CONNECTIONS_PER_SHARD_MAX {
+            return Err(Refusal::INSUFFICIENT_CAPACITY);
+        }
+        let neighbours = self.all.values().filter(|connection| connection.share.is_of_same_customer(&allocation.share));
+        if neighbours.count() >= limits::CONNECTIONS_PER_ADDRESS_MAX {
+            return Err(Refusal::ALLOCATION_QUOTA_REACHED);
+        }
+        allocation.share.another(now).ok_or(Refusal::ALLOCATION_QUOTA_REACHED)
     }
 
     pub(crate) fn connecting(
@@ -67,18 +81,22 @@ impl Connections {
         now: Instant,
         allocation: AllocationId,
         peer: SocketAddr,
+        share: Share,
         asked: Asked,
     ) -> ConnectionId {
         let until = now + limits::CONNECT_TIMEOUT;
-        self.add(allocation, peer, until, State::Connecting { until, asked: Box::new(asked) })
+        self.add(
+            until,
+            Connection { allocation, peer, share, state: State::Connecting { until, asked: Box::new(asked) } },
+        )
     }
 
-    fn waiting(&mut self, now: Instant, allocation: AllocationId, peer: SocketAddr) -> ConnectionId {
+    fn waiting(&mut self, now: Instant, allocation: AllocationId, peer: SocketAddr, share: Share) -> ConnectionId {
         let until = now + limits::CONNECTION_BIND_TIMEOUT;
-        self.add(allocation, peer, until, State::Waiting { until })
+        self.add(until, Connection { allocation, peer, share, state: State::Waiting { until } })
     }
 
-    fn add(&mut self, allocation: AllocationId, peer: SocketAddr, until: Instant, state: State) -> ConnectionId {
+    fn add(&mut self, until: Instant, connection: Connection) -> ConnectionId {
         let mut id = ConnectionId(self.last.wrapping_add(1));
         // Far fewer exist at once than there are numbers.
         while self.all.contains_key(&id) {
@@ -86,7 +104,7 @@ impl Connections {
         }
         self.last = id.0;
         self.deadlines.insert((until, id));
-        self.all.insert(id, Connection { allocation, peer, state });
+        self.all.insert(id, connection);
         id
     }
 
@@ -135,13 +153,13 @@ impl State {
 impl TurnServer {
     /// Takes the result of [`Output::Connect`].
     pub fn peer_connected(&mut self, now: Now, id: ConnectionId, connected: bool) {
-        let Some(Connection { allocation, peer, state }) = self.connections.remove(id) else { return };
+        let Some(Connection { allocation, peer, share, state }) = self.connections.remove(id) else { return };
         let (State::Connecting { asked, .. }, Some(owner)) = (state, self.allocation(allocation)) else { return };
         let to = owner.five_tuple;
         let writer = if connected {
             let until = now.instant + limits::CONNECTION_BIND_TIMEOUT;
             self.connections.deadlines.insert((until, id));
-            self.connections.all.insert(id, Connection { allocation, peer, state: State::Waiting { until } });
+            self.connections.all.insert(id, Connection { allocation, peer, share, state: State::Waiting { until } });
             MessageWriter::new(Method::Connect, Class::Success, asked.transaction)
                 .with(AttributeType::CONNECTION_ID, &id.0.to_be_bytes())
         } else {
@@ -161,11 +179,13 @@ impl TurnServer {
         let client = allocation.five_tuple;
         let permitted = allocation.permits(peer.ip(), now.instant)
             && self.config.policy.allows_address(allocation.policy, peer.ip());
-        if !permitted || self.connections.has(id, peer) || self.connections.is_full(id) {
+        let is_wanted = permitted && !self.connections.has(id, peer);
+        let share = is_wanted.then(|| self.connections.admit(now.instant, id, allocation).ok()).flatten();
+        let Some(share) = share else {
             self.counters.peer_not_permitted += 1;
             return None;
-        }
-        let connection = self.connections.waiting(now.instant, id, peer);
+        };
+        let connection = self.connections.waiting(now.instant, id, peer, share);
         let transaction = self.next_transaction();
         let writer = MessageWriter::new(Method::ConnectionAttempt, Class::Indication, transaction)
             .with_address(AttributeType::XOR_PEER_ADDRESS, peer)

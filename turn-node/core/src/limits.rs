@@ -22,9 +22,12 @@ pub const PERMISSIONS_PER_ALLOCATION_MAX: usize = 64;
 /// Channels of an allocation: one for each permitted peer.
 pub const CHANNELS_PER_ALLOCATION_MAX: usize = 64;
 /// TCP connections between an allocation and its peers (RFC 6062), attempts included.
+/// Each also counts as one of the user's and the address's allocations.
 pub const CONNECTIONS_PER_ALLOCATION_MAX: usize = 16;
 /// TCP connections with peers of all allocations of one thread: each has two sockets.
 pub const CONNECTIONS_PER_SHARD_MAX: usize = 1_024;
+/// Those of one client address, all of which come to one thread: two addresses together leave half of them to others.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = CONNECTIONS_PER_SHARD_MAX / 4;
 /// Time for a peer to accept a connection (RFC 6062 §5.2: at least 30 s).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for a client to bind a peer's connection (RFC 6062 §5.2, §5.3: at least 30 s).

@@ -1,5 +1,5 @@
 //! State shared by a node's threads: relay ports, reservations, and the quotas of users and client addresses. Only
-//! requests use it, never relayed data.
+//! requests and new TCP connections use it, never relayed data.
 //!
 //! Resources are returned on drop: dropping a [`RelayPort`] frees the port, dropping a [`Share`] frees the
 //! quotas.
@@ -28,7 +28,7 @@ pub struct RelayPort {
     pool: Option<Pool>,
 }
 
-/// Maximum numbers of allocations and reserved ports at the same time.
+/// Maximum numbers of allocations, reserved ports and TCP connections with peers at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct Quotas {
     pub per_user: u32,
@@ -36,7 +36,8 @@ pub struct Quotas {
     pub per_address: u32,
 }
 
-/// One of a user's allocations or reservations, with the bandwidth budget shared by all of them.
+/// One of a user's allocations, reservations or TCP connections with peers, with the bandwidth budget shared by all of
+/// them.
 #[derive(Debug)]
 pub(crate) struct Share {
     owner: Box<str>,
@@ -64,7 +65,7 @@ struct State {
     /// Reservations all live equally long, so the oldest expires first.
     expiring: VecDeque<(Instant, ReservationToken)>,
     users: BTreeMap<Box<str>, User>,
-    /// Users without allocations or reservations, oldest first. A user is removed once their budget is full again.
+    /// Users without shares, oldest first. A user is removed once their budget is full again.
     leaving: VecDeque<Box<str>>,
     /// Shares by [`customer`], without those that have none.
     customers: BTreeMap<IpAddr, u32>,
@@ -115,20 +116,9 @@ impl Pool {
         let mut state = self.state();
         state.expire_reservations(now);
         state.forget_left(now);
-        let quotas = state.quotas;
         let customer = customer(client);
-        let of_customer = state.customers.get(&customer).copied().unwrap_or(0);
-        let of_user = state.users.get(owner).map_or(0, |user| user.shares);
-        if of_customer >= quotas.per_address || of_user >= quotas.per_user {
-            return None;
-        }
-        state.customers.insert(customer, of_customer + 1);
-        let user = state
-            .users
-            .entry(owner.into())
-            .or_insert_with(|| User { shares: 0, budget: Arc::new(Budget::new(bytes_per_s, now)) });
-        user.shares += 1;
-        Some(Share { owner: owner.into(), customer, pool: Some(self.clone()), budget: Arc::clone(&user.budget) })
+        let budget = state.admit(owner, customer, || Arc::new(Budget::new(bytes_per_s, now)))?;
+        Some(Share { owner: owner.into(), customer, pool: Some(self.clone()), budget })
     }
 
     pub(crate) fn take(&self, even: bool, now: Instant) -> Option<RelayPort> {
@@ -217,6 +207,19 @@ impl std::fmt::Debug for RelayPort {
 }
 
 impl Share {
+    /// Another share of the same quotas, or `None` if one of them is used up.
+    pub(crate) fn another(&self, now: Instant) -> Option<Self> {
+        let pool = self.pool.as_ref()?;
+        let mut state = pool.state();
+        state.expire_reservations(now);
+        let budget = state.admit(&self.owner, self.customer, || Arc::clone(&self.budget))?;
+        Some(Self { owner: self.owner.clone(), customer: self.customer, pool: Some(pool.clone()), budget })
+    }
+
+    pub(crate) fn is_of_same_customer(&self, other: &Self) -> bool {
+        self.customer == other.customer
+    }
+
     pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
         self.budget.spend(bytes, now)
     }
@@ -247,6 +250,19 @@ impl State {
         let count = u64::from(high.checked_sub(low)?) + 1;
         let start = u64::from_be_bytes(self.random.token()) % count;
         (0..count).map(|step| low + ((start + step) % count) as u16).find(|port| suits(self, *port))
+    }
+
+    /// Counts a share and returns the user's budget, or `None` if a quota is used up.
+    fn admit(&mut self, owner: &str, customer: IpAddr, budget: impl FnOnce() -> Arc<Budget>) -> Option<Arc<Budget>> {
+        let of_customer = self.customers.get(&customer).copied().unwrap_or(0);
+        let of_user = self.users.get(owner).map_or(0, |user| user.shares);
+        if of_customer >= self.quotas.per_address || of_user >= self.quotas.per_user {
+            return None;
+        }
+        self.customers.insert(customer, of_customer + 1);
+        let user = self.users.entry(owner.into()).or_insert_with(|| User { shares: 0, budget: budget() });
+        user.shares += 1;
+        Some(Arc::clone(&user.budget))
     }
 
     fn dismiss(&mut self, owner: &str, customer: IpAddr) {

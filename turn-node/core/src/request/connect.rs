@@ -33,12 +33,10 @@ pub(crate) fn handle(
     if super::has_expired(asked, now) {
         return Err(Refusal::UNAUTHENTICATED);
     }
-    if server.connections.is_full(id) {
-        return Err(Refusal::INSUFFICIENT_CAPACITY);
-    }
+    let share = server.connections.admit(now.instant, id, allocation)?;
     let answer =
         Asked { transaction: message.transaction, key: asked.key.clone(), fingerprint: message.has_fingerprint() };
-    let connection = server.connections.connecting(now.instant, id, peer, answer);
+    let connection = server.connections.connecting(now.instant, id, peer, share, answer);
     server.connect(connection, id, peer);
     Ok(None)
 }

@@ -3,6 +3,7 @@
 use crate::world::{Answer, Client, Link, NODE, TCP, UDP, World, address, client, xor};
 use shared::turn_credential::TurnPolicy;
 use turn_core::message::{AttributeType as A, Class, Message, Method};
+use turn_core::pool::{Pool, Quotas};
 use turn_core::{AllocationId, ConnectionId, FiveTuple, Transport, limits};
 
 const PEER: &str = "8.8.8.8:5000";
@@ -18,9 +19,17 @@ fn allocate_tcp(world: &mut World, client: &mut Client, more: &[(A, Vec<u8>)]) -
     world.ask(client, Method::Allocate, &attributes)
 }
 
+/// A server with these quotas and more ports than they allow.
+fn world_with(quotas: Quotas) -> World {
+    World::with(|config| config.pool = Pool::new(50_000..=59_999, quotas, [7; 32]))
+}
+
+/// The node's default settings.
+const QUOTAS: Quotas = Quotas { per_user: 72, per_address: 4_096 };
+
 /// A server, a client with an allocation for TCP, and the allocation.
 fn allocated() -> (World, Client, AllocationId) {
-    let mut world = World::new();
+    let mut world = world_with(QUOTAS);
     let mut ada = over_stream(1, "ada");
     assert_eq!(allocate_tcp(&mut world, &mut ada, &[]).code, 0);
     assert_eq!(world.transport, Some(Transport::Tcp));
@@ -166,6 +175,61 @@ fn a_peer_that_floods_gets_no_more_than_its_places() {
     assert_eq!(connect(&mut world, &mut ada, "8.8.4.4:5000"), Some(508));
     world.pass(limits::CONNECTION_BIND_TIMEOUT.as_secs());
     assert_eq!(connect(&mut world, &mut ada, "8.8.4.4:5000"), None);
+}
+
+/// The codes of as many attempts at silent peers as an allocation may have, without those that wait for their peer.
+fn attempts(world: &mut World, client: &mut Client) -> Vec<u16> {
+    let ports = 5_000..5_000 + limits::CONNECTIONS_PER_ALLOCATION_MAX;
+    ports.filter_map(|port| connect(world, client, &format!("8.8.8.8:{port}"))).collect()
+}
+
+#[test]
+fn a_user_with_many_allocations_leaves_the_places_of_the_thread_to_others() {
+    let mut world = world_with(QUOTAS);
+    let mut eve: Vec<Client> = (1..=64).map(|link| over_stream(link, "eve")).collect();
+    eve.iter_mut().for_each(|client| assert_eq!(allocate_tcp(&mut world, client, &[]).code, 0));
+    let refused: Vec<u16> = eve.iter_mut().flat_map(|client| attempts(&mut world, client)).collect();
+    let share = QUOTAS.per_user as usize - eve.len();
+    assert_eq!(refused.len(), eve.len() * limits::CONNECTIONS_PER_ALLOCATION_MAX - share);
+    assert!(refused.iter().all(|code| *code == 486));
+    assert_eq!(world.links.len(), share);
+    let mut ada = over_stream(100, "ada");
+    assert_eq!(allocate_tcp(&mut world, &mut ada, &[]).code, 0);
+    assert_eq!(attempts(&mut world, &mut ada), [0; 0], "another user");
+    assert_eq!(allocate_tcp(&mut world, &mut over_stream(101, "eve"), &[]).code, 486, "they count like allocations");
+    world.pass(limits::CONNECT_TIMEOUT.as_secs());
+    world.drain();
+    assert_eq!(attempts(&mut world, &mut eve[0]).len(), limits::CONNECTIONS_PER_ALLOCATION_MAX - share);
+    world.server.link_closed(eve[0].tuple);
+    world.drain();
+    assert_eq!(attempts(&mut world, &mut eve[1]).len(), limits::CONNECTIONS_PER_ALLOCATION_MAX - share - 1);
+}
+
+#[test]
+fn an_address_with_many_users_leaves_the_places_of_the_thread_to_others() {
+    let mut world = world_with(QUOTAS);
+    let mut crowd: Vec<Client> = (1..=80).map(|link| over_stream(link, &format!("p{link}"))).collect();
+    crowd.iter_mut().for_each(|client| assert_eq!(allocate_tcp(&mut world, client, &[]).code, 0));
+    let refused: Vec<u16> = crowd.iter_mut().flat_map(|client| attempts(&mut world, client)).collect();
+    let all = crowd.len() * limits::CONNECTIONS_PER_ALLOCATION_MAX;
+    assert!(all > limits::CONNECTIONS_PER_SHARD_MAX);
+    assert_eq!(refused.len(), all - limits::CONNECTIONS_PER_ADDRESS_MAX);
+    assert!(refused.iter().all(|code| *code == 486));
+    let mut ada = over_stream(100, "ada");
+    ada.tuple.client.set_ip([203, 0, 113, 9].into());
+    assert_eq!(allocate_tcp(&mut world, &mut ada, &[]).code, 0);
+    assert_eq!(attempts(&mut world, &mut ada), [0; 0], "another address");
+}
+
+#[test]
+fn a_peer_that_floods_takes_no_more_than_the_share_of_its_user() {
+    let mut world = world_with(Quotas { per_user: 5, per_address: 1_000 });
+    let mut ada = over_stream(1, "ada");
+    assert_eq!(allocate_tcp(&mut world, &mut ada, &[]).code, 0);
+    let id = world.relays[0].0;
+    assert_eq!(world.permit(&mut ada, &[PEER]), 0);
+    let peers = (0..100).map(|port| address(&format!("8.8.8.8:{}", 10_000 + port)));
+    assert_eq!(peers.filter(|peer| world.server.peer_arrived(world.now, id, *peer).is_some()).count(), 4);
 }
 
 #[test]
