@@ -43,7 +43,12 @@ impl Fixture {
     async fn room(&self, ticket: &str, epoch: u64) -> Result<Caller> {
         let mut caller = self.edge.accept().await?;
         assert_eq!((caller.path.as_str(), caller.token.as_str()), ("/v1/rooms/standup/node", ticket));
-        let hello = NodeToRoom::Hello { node: self.registration.node.clone(), epoch, connected: Vec::new() };
+        let hello = NodeToRoom::Hello {
+            node: self.registration.node.clone(),
+            epoch,
+            connected: Vec::new(),
+            reports_loudest: true,
+        };
         assert_eq!(caller.next::<NodeToRoom>().await?, hello);
         Ok(caller)
     }

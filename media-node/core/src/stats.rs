@@ -148,6 +148,8 @@ pub struct Stats {
     pub sessions_failed: u64,
     /// Video packets delayed by the pacer.
     pub paced: u64,
+    /// Reports of who should be heard among more microphones than a client has slots.
+    pub loudest_reports: u64,
     drops: [u64; DropReason::ALL.len()],
     allocations: [u64; ALLOCATIONS.len()],
     estimates: [u64; Reason::ALL.len()],

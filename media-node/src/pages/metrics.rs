@@ -33,6 +33,11 @@ const METRICS: &[Metric<Report>] = &[
     counter("media_record_overflows_total", "RTP packets dropped because the recorder's queue was full.", |r| {
         r.stats.record_overflows
     }),
+    counter(
+        "media_loudest_reports_total",
+        "Changes of who is heard in rooms with more than 24 open microphones.",
+        |r| r.stats.loudest_reports,
+    ),
     counter("media_uplink_overloads_total", "Sudden drops in the capacity of publishers' links.", |r| {
         r.stats.uplink_overloads
     }),

@@ -134,6 +134,9 @@ pub enum NodeToRoom {
         epoch: u64,
         /// Open sessions with connected media.
         connected: Vec<SessionId>,
+        /// True if the node reports the loudest microphones; absent in an earlier version, which does not.
+        #[serde(default)]
+        reports_loudest: bool,
     },
     /// ICE and DTLS are connected: media flows.
     SessionConnected { session: SessionId },

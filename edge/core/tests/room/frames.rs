@@ -38,7 +38,12 @@ fn stage() -> Stage {
 }
 
 fn hello(epoch: u64) -> NodeToRoom {
-    NodeToRoom::Hello { node: NodeId::parse("node-a").expect("a valid value"), epoch, connected: vec![] }
+    NodeToRoom::Hello {
+        node: NodeId::parse("node-a").expect("a valid value"),
+        epoch,
+        connected: vec![],
+        reports_loudest: true,
+    }
 }
 
 /// Letters only, because the stage reads digits as a socket's number.

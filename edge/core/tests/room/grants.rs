@@ -44,7 +44,12 @@ impl Playing {
         if let Some(epoch) = stage.epochs.get(asked).copied() {
             self.hear(stage.give("node-a", epoch));
             self.hear(stage.open_node("node-a", epoch));
-            let hello = NodeToRoom::Hello { node: "node-a".parse().expect("a name"), epoch, connected: vec![] };
+            let hello = NodeToRoom::Hello {
+                node: "node-a".parse().expect("a name"),
+                epoch,
+                connected: vec![],
+                reports_loudest: true,
+            };
             self.hear(stage.node_says("node-a", hello));
         }
     }

@@ -258,7 +258,8 @@ fn a_room_of_a_thousand_hears_everybody_who_speaks() {
     let mut stage = with_ada(u32::try_from(count).ok());
     let epoch = stage.epochs[0];
     stage.open_node("node-a", epoch);
-    let hello = NodeToRoom::Hello { node: "node-a".parse().expect("a name"), epoch, connected: vec![] };
+    let hello =
+        NodeToRoom::Hello { node: "node-a".parse().expect("a name"), epoch, connected: vec![], reports_loudest: true };
     stage.node_says("node-a", hello);
     let (session, _) = stage.client("ada").session.clone().expect("joined");
     let ada = TrackRef { session, mid: mid_named(0) };

@@ -224,6 +224,29 @@ fn another_node_hears_the_same() {
     assert_eq!(hall.heard_by("zoe"), stayed);
 }
 
+/// A node of an earlier version says nothing about microphones, so those opened last are heard, as before.
+#[test]
+fn beside_a_node_that_does_not_listen_the_newest_are_heard() {
+    let mut hall = Hall::new(CROWD);
+    assert!(!hall.heard_by("zoe").contains(&name(CROWD - 1)));
+    for step in ["node-a closes", "node-a2 dials e1", "node-a2 hello-of-old e1"] {
+        hall.act(step);
+    }
+    assert!(hall.microphones.is_empty(), "nobody would listen");
+    assert_eq!(hall.heard_by("zoe"), names(CROWD - MAX..CROWD));
+    hall.act("pab mutes 0");
+    hall.act("pab unmutes 0");
+    hall.check_heard_by_all(1);
+    let heard = hall.heard_by("zoe");
+    assert_eq!(hall.stage.sleep(), []);
+    for step in ["node-a2 closes", "node-a3 dials e1"] {
+        hall.act(step);
+    }
+    assert_eq!(hall.heard_by("zoe"), heard, "without a node nobody is heard, so nothing changes");
+    hall.act("node-a3 hello e1");
+    assert_eq!((hall.heard().len(), hall.waiting().len()), (MAX, CROWD - MAX));
+}
+
 #[test]
 fn a_sleep_after_any_step_changes_nothing() {
     let mut hall = Hall::new(CROWD);

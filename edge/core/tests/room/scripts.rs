@@ -178,10 +178,11 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         newest.unwrap_or_else(|| panic!("{whose} has no session")).clone()
     };
     let message = match words {
-        ["hello", epoch, connected @ ..] => NodeToRoom::Hello {
+        [word @ ("hello" | "hello-of-old"), epoch, connected @ ..] => NodeToRoom::Hello {
             node: NodeId::parse(&participant_of(name)).expect("a name"),
             epoch: epoch_named(stage, epoch),
             connected: connected.iter().map(|whose| session(stage, whose)).collect(),
+            reports_loudest: *word == "hello",
         },
         ["up", whose] => NodeToRoom::SessionConnected { session: session(stage, whose) },
         ["refuses", whose] => NodeToRoom::SessionClosed { session: session(stage, whose), end: SessionEnd::Refused },

@@ -177,7 +177,7 @@ impl Rooms {
         let (node, is_draining) = (self.node.clone(), self.is_draining);
         let Some((_, served)) = self.of(socket) else { return };
         let Some(held) = served.take_held() else { return };
-        let hello = NodeToRoom::Hello { node, epoch: served.epoch, connected };
+        let hello = NodeToRoom::Hello { node, epoch: served.epoch, connected, reports_loudest: true };
         let draining = (is_draining || served.is_lost).then_some(NodeToRoom::Draining {});
         for message in [hello].into_iter().chain(draining).chain(held) {
             self.outputs.push_back(Output::Send { socket, frame: message.to_json() });

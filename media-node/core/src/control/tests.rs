@@ -137,7 +137,7 @@ fn events_that_come_before_the_hello_are_told_after_it() {
     let sessions = vec![session("early")];
     let said = frames(&node.gives(Input::Connected { socket, sessions: sessions.clone() }));
     let name = NodeId::parse("media-1").expect("an id");
-    let hello = NodeToRoom::Hello { node: name, epoch: 7, connected: sessions };
+    let hello = NodeToRoom::Hello { node: name, epoch: 7, connected: sessions, reports_loudest: true };
     let event = NodeToRoom::SessionConnected { session: session("meanwhile") };
     assert_eq!(said, [hello, NodeToRoom::Draining {}, event].map(|message| message.to_json()));
     let late = NodeToRoom::SessionConnected { session: session("late") }.to_json();

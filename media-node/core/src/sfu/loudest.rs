@@ -57,6 +57,7 @@ impl Sfu {
         let choice = microphones.choose(now, |track| streams.get(tracks.get(room.track(track)?)?.single()?)?.voice);
         if choice.is_news {
             let heard = microphones.heard().cloned().collect();
+            self.stats.loudest_reports += 1;
             self.outputs.push_back(Output::Loudest { room: room.id.clone(), microphones: heard });
         }
         room.microphones = Some(microphones);

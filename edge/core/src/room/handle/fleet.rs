@@ -34,8 +34,8 @@ fn placed(cx: &mut Context<'_>, epoch: u64, placement: Placement, early: Option<
             Some(_) | None => assignment::end(cx, before),
         }
     }
-    if let Some(EarlyHello { socket, node, connected }) = early {
-        hello::hello(cx, socket, &node, epoch, &connected);
+    if let Some(early) = early {
+        hello::hello(cx, early, epoch);
     }
     serve::serve_waiting(cx, epoch);
     let elsewhere = cx.state.members.values().filter(|member| {

@@ -1,6 +1,5 @@
 //! A node connects and lists its connected sessions.
 
-use crate::SocketId;
 use crate::room::context::Context;
 use crate::room::handle::serve;
 use crate::room::state::State;
@@ -8,25 +7,27 @@ use crate::room::state::assignments::Link;
 use crate::room::state::meta::{EarlyHello, Placing};
 use crate::room::state::sessions::MediaState;
 use shared::signal::close_code;
-use shared::{ErrorCode, NodeId, SessionId};
+use shared::{ErrorCode, SessionId};
 
 /// Handles `hello`: a node has connected and lists its connected sessions.
-pub(crate) fn hello(cx: &mut Context<'_>, socket: SocketId, node: &NodeId, epoch: u64, connected: &[SessionId]) {
-    let assigned = cx.state.assignments.get(&epoch).is_some_and(|assignment| assignment.node == *node);
+pub(crate) fn hello(cx: &mut Context<'_>, hello: EarlyHello, epoch: u64) {
+    let assigned = cx.state.assignments.get(&epoch).is_some_and(|assignment| assignment.node == hello.node);
     if !assigned {
-        early_hello(cx, socket, node, epoch, connected);
+        early_hello(cx, hello, epoch);
         return;
     }
+    let EarlyHello { socket, connected, reports_loudest, .. } = hello;
     let mut before = None;
     if let Some(assignment) = cx.state.assignments.get_mut(&epoch) {
         before = assignment.socket().filter(|before| *before != socket);
         assignment.link = Link::Connected { socket };
+        assignment.reports_loudest = Some(reports_loudest);
     }
     if let Some(before) = before {
         cx.close_node(before, close_code::NORMAL);
     }
     cx.state.socket_is_node_of(socket, epoch);
-    reconcile(cx.state, epoch, connected);
+    reconcile(cx.state, epoch, &connected);
     cx.outbox.welcomes.insert(epoch);
     let is_current = cx.state.meta().and_then(|meta| meta.current) == Some(epoch);
     if is_current && cx.state.assignments.get(&epoch).is_some_and(|assignment| assignment.retired_at.is_none()) {
@@ -49,13 +50,13 @@ fn heard_current(cx: &mut Context<'_>, epoch: u64) {
 }
 
 /// A node can connect before the Fleet object's answer about it arrives.
-fn early_hello(cx: &mut Context<'_>, socket: SocketId, node: &NodeId, epoch: u64, connected: &[SessionId]) {
+fn early_hello(cx: &mut Context<'_>, hello: EarlyHello, epoch: u64) {
+    let socket = hello.socket;
     let asked = matches!(cx.state.meta().and_then(|meta| meta.placing.as_ref()), Some(Placing::Asked { epoch: asked, .. }) if *asked == epoch);
     if !asked {
         cx.refuse_node(socket, ErrorCode::StaleEpoch);
         return;
     }
-    let hello = EarlyHello { socket, node: node.clone(), connected: connected.to_vec() };
     let mut before = None;
     if let Some(Placing::Asked { early, .. }) = cx.state.meta_mut().and_then(|meta| meta.placing.as_mut()) {
         before = early.replace(hello).map(|before| before.socket).filter(|before| *before != socket);

@@ -3,6 +3,7 @@
 use crate::SocketId;
 use crate::room::context::Context;
 use crate::room::handle::{adaptation, assignment, hello, loudest, record};
+use crate::room::state::meta::EarlyHello;
 use crate::room::state::sessions::MediaState;
 use crate::room::state::sockets::Kind;
 use shared::control::{ControlError, NodeToRoom, RoomToNode, SessionEnd};
@@ -27,7 +28,9 @@ pub(crate) fn frame(cx: &mut Context<'_>, socket: SocketId, frame: Result<NodeTo
         (NodeToRoom::Hello { node, epoch, .. }, _) if node != ticket.sub || epoch != ticket.epoch => {
             cx.refuse_node(socket, ErrorCode::BadToken);
         }
-        (NodeToRoom::Hello { node, epoch, connected }, _) => hello::hello(cx, socket, &node, epoch, &connected),
+        (NodeToRoom::Hello { node, epoch, connected, reports_loudest }, _) => {
+            hello::hello(cx, EarlyHello { socket, node, connected, reports_loudest }, epoch);
+        }
         (_, None) => {
             let message = "the first message must be hello".into();
             cx.outbox.send_node(socket, RoomToNode::Error { code: ErrorCode::NotJoined, message });

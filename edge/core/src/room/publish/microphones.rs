@@ -33,10 +33,11 @@ impl Microphones {
     /// Updates the stored list of heard microphones; true if it is another one than before this input.
     pub(crate) fn settle(&mut self, state: &mut State, publishers: &Publishers, republished: &Republished) -> bool {
         let before = stored(state);
-        if before == self.heard && !republished.tracks_changed && republished.toggled.is_empty() {
+        let is_same = before == self.heard && !republished.tracks_changed && republished.toggled.is_empty();
+        if is_same && state.assignments.changed().is_empty() {
             return false;
         }
-        let heard = heard(before, publishers);
+        let heard = if is_listened_to(state) { heard(before, publishers) } else { Vec::new() };
         if heard != before
             && let Some(meta) = state.meta_mut()
         {
@@ -80,6 +81,12 @@ impl Microphones {
         }
         on_nodes
     }
+}
+
+/// False if the room's node is of a version that does not listen; then those opened last are heard.
+fn is_listened_to(state: &State) -> bool {
+    let current = state.meta().and_then(|meta| state.assignments.get(&meta.current?));
+    current.is_none_or(|assignment| assignment.reports_loudest != Some(false))
 }
 
 fn stored(state: &State) -> &[TrackId] {

@@ -28,6 +28,9 @@ pub(crate) struct Assignment {
     /// Sessions for which the node had no capacity. While there are any, the room asks for a node with more.
     #[serde(default)]
     pub(crate) refused: BTreeSet<SessionId>,
+    /// Whether the node says who should be heard; `None` until it has connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reports_loudest: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +55,8 @@ impl Assignment {
     pub(crate) fn new(placement: Placement, now: UnixMillis) -> Self {
         let relay = Relay::new(&placement, now);
         let Placement { node, shard, candidates, tcp_candidates, fingerprint, .. } = placement;
-        let (link, retired_at, refused) = (Link::Dialing { since: now }, None, BTreeSet::new());
-        Self { node, shard, candidates, tcp_candidates, fingerprint, relay, link, retired_at, refused }
+        let (link, retired_at, refused, reports_loudest) = (Link::Dialing { since: now }, None, BTreeSet::new(), None);
+        Self { node, shard, candidates, tcp_candidates, fingerprint, relay, link, retired_at, refused, reports_loudest }
     }
 
     pub(crate) const fn socket(&self) -> Option<SocketId> {

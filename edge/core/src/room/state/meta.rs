@@ -86,6 +86,8 @@ pub(crate) struct EarlyHello {
     pub(crate) socket: SocketId,
     pub(crate) node: NodeId,
     pub(crate) connected: Vec<SessionId>,
+    #[serde(default)]
+    pub(crate) reports_loudest: bool,
 }
 
 impl Meta {
