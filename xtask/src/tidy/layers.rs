@@ -25,6 +25,12 @@ const STRANGERS: [(&str, &str); 6] = [
 /// The modules of a crate, each with its file.
 type Modules = BTreeMap<String, String>;
 
+/// The folder with a file for each request.
+const HANDLERS: &str = "edge/core/src/room/handle/";
+/// The most files of [`HANDLERS`] through which a request may lead, and those for muting; may only go down.
+const REACH_MAX: usize = 12;
+const REACH_OF_MUTE: (&str, usize) = ("edge/core/src/room/handle/mute.rs", 1);
+
 pub(crate) fn concerns(file: &str) -> bool {
     let is_in_test = file.contains("/tests/") || file.ends_with("/tests.rs");
     module(file).is_some() && !is_in_test && (!file.starts_with("edge/") || is_part(file, ROOM))
@@ -43,6 +49,7 @@ pub(crate) fn check(files: &BTreeMap<String, String>) -> Vec<Offence> {
         let forbidden = imports.iter().filter_map(|(target, line)| Some((forbidden(file, target)?, *line)));
         offences.extend(forbidden.map(|(what, line)| Offence { file: file.clone(), line, what }));
     }
+    offences.extend(imports.keys().filter_map(|file| far_reaching(file, &imports)));
     offences
 }
 
@@ -61,6 +68,21 @@ fn forbidden(file: &str, target: &str) -> Option<String> {
 /// True for the file of a module, and for those in its folder.
 fn is_part(file: &str, of: &str) -> bool {
     file.strip_prefix(of).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+}
+
+/// A request that leads through so many files that nobody can follow it.
+fn far_reaching(file: &str, imports: &BTreeMap<String, Vec<Import>>) -> Option<Offence> {
+    let mut reached = BTreeSet::new();
+    let mut left = vec![file.strip_prefix(HANDLERS).map(|_| file)?];
+    while let Some(file) = left.pop() {
+        if reached.insert(file) {
+            let used = imports.get(file).into_iter().flatten().map(|(target, _)| target.as_str());
+            left.extend(used.filter(|target| target.starts_with(HANDLERS)));
+        }
+    }
+    let most = if file == REACH_OF_MUTE.0 { REACH_OF_MUTE.1 } else { REACH_MAX };
+    let what = format!("leads through {} files of its folder, itself included; at most {most}", reached.len());
+    (reached.len() > most).then(|| Offence { file: file.to_owned(), line: 1, what })
 }
 
 /// `room::handle::join` for the file of that module.
@@ -211,6 +233,23 @@ mod tests {
             ],
             &[
                 "room/handle/leave.rs:2 imports in a circle: room/handle/join.rs → room/handle/leave.rs → room/handle/join.rs",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_request_that_leads_through_many_files_is_found() {
+        let name = |number: usize| format!("room/handle/h{}.rs", char::from(b'a' + number as u8));
+        let text = |number: usize| format!("use super::h{};", char::from(b'a' + number as u8 + 1));
+        let chain: Vec<_> = (0..=REACH_MAX).map(|number| (name(number), text(number))).collect();
+        let mut files: Vec<_> = chain.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
+        files.push(("room/handle/mute.rs", "use super::ha;"));
+        let of_mute = format!("room/handle/mute.rs:1 leads through {} files", REACH_MAX + 2);
+        check_files(
+            &files,
+            &[
+                "room/handle/ha.rs:1 leads through 13 files of its folder, itself included; at most 12",
+                &format!("{of_mute} of its folder, itself included; at most 1"),
             ],
         );
     }
