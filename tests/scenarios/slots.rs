@@ -39,6 +39,24 @@ fn who_has_too_few_slots_is_told_how_many_to_offer() {
     world.check_nothing_lacks();
 }
 
+/// The second request comes before the answer to the offer that the first one caused.
+#[test]
+fn who_needs_even_more_slots_while_offering_some_gets_all() {
+    let mut world = World::seeded(5);
+    let mut few = guest("ada");
+    few.slots = 1;
+    world.join_as(few);
+    let crowd: Vec<String> = (0..10).map(|number| format!("guest-{number}")).collect();
+    world.gather(&["grace"]);
+    crowd.iter().for_each(|name| world.join(name));
+    world.run_for(Duration::from_secs(4));
+    let knowledge = world.browser("ada").knowledge();
+    assert_eq!(knowledge.sections_needed, Some((16, 16)));
+    assert_eq!(knowledge.slots.len(), 32, "every slot that the room asked for is offered");
+    world.check_everybody_plays();
+    world.check_nothing_lacks();
+}
+
 #[test]
 fn who_was_away_when_slots_became_too_few_is_told_on_return() {
     let mut world = World::seeded(4);

@@ -4,7 +4,7 @@ use super::publish::Publisher;
 use super::signaling::Asked;
 use super::slot::Slot;
 use super::transport::Transport;
-use super::{Browser, answer, offer};
+use super::{Browser, Phase, Socket, answer, offer};
 use shared::Mid;
 use shared::rtp_parameters::MediaKind;
 use shared::signal::{ClientToEdge, IceServer, NegotiateReason};
@@ -70,8 +70,16 @@ impl Browser {
         }
     }
 
-    /// Adds receive slots until there are `wanted` of each kind, and offers them.
-    pub(super) fn add_slots(&mut self, wanted: usize) {
+    /// Adds the receive slots that the edge has asked for, and offers them; not before an earlier offer is answered.
+    pub(super) fn take_more_slots(&mut self) {
+        let Some((audio, video)) = self.knowledge.sections_needed.filter(|_| self.guest.takes_more_slots) else {
+            return;
+        };
+        let is_busy = self.unanswered.is_some() || self.requests.is_pending(|asked| asked == Asked::Resume);
+        if self.phase != Phase::Inside || self.socket != Socket::Open || is_busy {
+            return;
+        }
+        let wanted = usize::from(audio.max(video));
         let have = self.offered.0.iter().filter(|section| section.purpose == offer::Purpose::Receive).count() / 2;
         if have >= wanted {
             return;

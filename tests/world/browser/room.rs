@@ -124,6 +124,7 @@ impl Browser {
             Ok(message) => self.handle_message(message),
             Err(error) => self.breach(format!("a frame that says nothing: {error}")),
         }
+        self.take_more_slots();
         if let Some(breach) = self.knowledge.breach(&self.guest.participant) {
             self.breach(breach);
         }
@@ -169,9 +170,6 @@ impl Browser {
             EdgeToClient::TransportDead {} => self.negotiate(NegotiateReason::TransportDead),
             EdgeToClient::SectionsNeeded { audio, video } => {
                 self.knowledge.sections_needed = Some((audio, video));
-                if self.guest.takes_more_slots {
-                    self.add_slots(usize::from(audio.max(video)));
-                }
             }
             EdgeToClient::LayersWanted { mid, rids } => self.set_layers(&mid, &rids),
             EdgeToClient::RoomUpdated { .. }

@@ -19,6 +19,24 @@ describe("slots", () => {
     expect(client.servers()).toEqual([true, JOINED.ice_servers, false, null]);
   });
 
+  test("are offered again when the room needs even more before it has answered", () => {
+    const client = new Client().joined();
+    client.frame({ type: "sections_needed", audio: 16, video: 8 });
+    client.on(offerMade(2));
+    client.frame({ type: "sections_needed", audio: 16, video: 16 });
+    client.frame({ type: "sections_needed", audio: 16, video: 24 });
+    expect(client.does()).toEqual(["make_offer keep", "send negotiate"]);
+    client.frame(negotiated(2, "s1"));
+    client.on({ on: "answer_applied", offer: 2, moved: false });
+    expect(client.commands.filter((command) => command.do === "make_offer").at(-1)).toMatchObject({
+      offer: 3,
+      transport: "keep",
+      slots: { audio: 16, video: 24 },
+    });
+    client.on(offerMade(3));
+    expect(client.lastSent()).toMatchObject({ type: "negotiate", reason: "sections" });
+  });
+
   test("follow who speaks without an offer", () => {
     const client = new Client().joined();
     client.does();
