@@ -9,6 +9,8 @@ pub const ROSTER_FRAME_BYTES: usize = SIGNAL_FRAME_BYTES_MAX - 1024;
 /// In rooms with at least this many participants, changes to the roster are gathered for [`PRESENCE_GATHERED_MS`].
 pub const PRESENCE_GATHERED_FROM: usize = 32;
 pub const PRESENCE_GATHERED_MS: u64 = 100;
+/// Departures that a room remembers for clients that resume; one that has missed more gets the complete roster.
+pub const DEPARTURES_REMEMBERED_MAX: usize = 100;
 /// Participants who may not publish and are listed nevertheless; in a larger audience the others are only counted.
 pub const AUDIENCE_LISTED_MAX: usize = 32;
 /// A changed size of the audience is told after this long, because everybody is told.

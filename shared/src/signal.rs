@@ -18,7 +18,7 @@ pub use client_to_edge::{
     ClientFrame, ClientToEdge, FrameError, NegotiateReason, ParticipantChange, RoomChange, TrackIntent,
 };
 pub use conversation::{ChatMessage, Reaction};
-pub use edge_to_client::{Departure, EdgeToClient, IceServer, LeaveReason};
+pub use edge_to_client::{Departure, EdgeToClient, IceServer, LeaveReason, RosterDifference};
 pub use guest::GuestInfo;
 pub use recording::{RecordingFile, RecordingInfo, RecordingState};
 pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};

@@ -71,6 +71,7 @@ fn types(text: &mut String) {
     declare::<signal::ConnectionState>(text, &config);
     declare::<signal::VideoLimit>(text, &config);
     declare::<signal::LeaveReason>(text, &config);
+    declare::<signal::RosterDifference>(text, &config);
     declare::<signal::Departure>(text, &config);
     declare::<Grants>(text, &config);
     declare::<signal::RoomInfo>(text, &config);

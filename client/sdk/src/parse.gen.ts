@@ -1,7 +1,7 @@
 // Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.
 import type { Frames } from "./check";
 import { flag, list, number, object, orAbsent, orNull, text } from "./check";
-import type { BanInfo, ChatMessage, Departure, Grants, GuestInfo, IceServer, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
+import type { BanInfo, ChatMessage, Departure, Grants, GuestInfo, IceServer, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
 
 const iceServer = object<IceServer>({
   credential: orAbsent(text),
@@ -60,6 +60,12 @@ const slotInfo = object<SlotInfo>({
   track: orNull(text),
 });
 
+const rosterDifference = object<RosterDifference>({
+  connecting: list(text),
+  left: list(text),
+  reconnecting: list(text),
+});
+
 const banInfo = object<BanInfo>({
   address: orAbsent(flag),
   banned_at: number,
@@ -104,16 +110,19 @@ export const FRAMES: Frames = {
     participant: text,
     recording: orNull(recordingInfo),
     resume_token: text,
+    revision: orAbsent(number),
     room: roomInfo,
     roster: list(participantInfo),
     session: text,
     slots: list(slotInfo),
   },
   resumed: {
+    difference: orAbsent(rosterDifference),
     ice_servers: list(iceServer),
     in_reply_to: orNull(number),
     recording: orNull(recordingInfo),
     resume_token: text,
+    revision: orAbsent(number),
     room: roomInfo,
     roster: list(participantInfo),
     slots: list(slotInfo),
@@ -168,6 +177,7 @@ export const FRAMES: Frames = {
   roster_changed: {
     changed: list(participantInfo),
     left: list(departure),
+    revision: orAbsent(number),
   },
   chat: {
     messages: list(chatMessage),

@@ -109,6 +109,23 @@ given_bps: number | null, };
  */
 export type LeaveReason = "left" | "timed_out" | "kicked";
 
+/**
+ * Changes to the roster of a resuming client besides the participants in `roster`, in this order.
+ */
+export type RosterDifference = { 
+/**
+ * Participants to remove, before those in `roster` are added or replaced.
+ */
+left: Array<ParticipantId>, 
+/**
+ * Everybody whose `connection` is `connecting`; those in neither list are connected.
+ */
+connecting: Array<ParticipantId>, 
+/**
+ * Everybody whose `connection` is `reconnecting`.
+ */
+reconnecting: Array<ParticipantId>, };
+
 export type Departure = { participant: ParticipantId, reason: LeaveReason, };
 
 /**
@@ -432,7 +449,11 @@ resume_token: string,
 /**
  * The number of the client's last chat message; if absent, the edge sends all messages.
  */
-chat_after?: number, } | { "type": "negotiate", 
+chat_after?: number, 
+/**
+ * The last `revision` of the roster that the client has received; if absent, the edge sends the complete roster.
+ */
+revision?: number, } | { "type": "negotiate", 
 /**
  * The new SDP offer.
  */
@@ -518,7 +539,11 @@ resume_token: string, answer: string, room: RoomInfo,
 /**
  * The participants, including the client itself, without a large room's audience.
  */
-roster: Array<ParticipantInfo>, slots: Array<SlotInfo>, 
+roster: Array<ParticipantInfo>, 
+/**
+ * Names this state of the roster, for `resume`; absent from an earlier version of the edge.
+ */
+revision?: number, slots: Array<SlotInfo>, 
 /**
  * STUN and TURN servers for `RTCConfiguration.iceServers`.
  */
@@ -540,9 +565,18 @@ in_reply_to: number | null,
  */
 resume_token: string, room: RoomInfo, 
 /**
- * The participants, including the client itself, without a large room's audience.
+ * The participants, including the client itself, without a large room's audience; with `difference`, those who
+ * have changed since the client's `revision`.
  */
-roster: Array<ParticipantInfo>, slots: Array<SlotInfo>, 
+roster: Array<ParticipantInfo>, 
+/**
+ * Absent if the roster is complete.
+ */
+difference?: RosterDifference, 
+/**
+ * Names this state of the roster, for `resume`; absent from an earlier version of the edge.
+ */
+revision?: number, slots: Array<SlotInfo>, 
 /**
  * If true, the node is gone and the client must negotiate a new media transport.
  */
@@ -586,7 +620,11 @@ in_reply_to: number | null, code: ErrorCode, message: string, } | { "type": "ref
 /**
  * The section that publishes it.
  */
-mid: Mid, } | { "type": "participant_updated", participant: ParticipantInfo, } | { "type": "participant_left", participant: ParticipantId, reason: LeaveReason, } | { "type": "roster_changed", changed: Array<ParticipantInfo>, left: Array<Departure>, } | { "type": "chat", 
+mid: Mid, } | { "type": "participant_updated", participant: ParticipantInfo, } | { "type": "participant_left", participant: ParticipantId, reason: LeaveReason, } | { "type": "roster_changed", changed: Array<ParticipantInfo>, left: Array<Departure>, 
+/**
+ * Names this state of the roster, for `resume`; only in the last of several messages.
+ */
+revision?: number, } | { "type": "chat", 
 /**
  * At most 12.
  */

@@ -82,7 +82,8 @@ impl Room {
     ) -> (Self, Vec<RestoreError>) {
         let (snapshot, unreadable) = Snapshot::read(rows);
         let mut room = Self::with(id, config, random, snapshot, archive);
-        room.work(now, |cx, _| wake::wake(cx, sockets));
+        let is_whole = unreadable.is_empty();
+        room.work(now, |cx, _| wake::wake(cx, sockets, is_whole));
         (room, unreadable)
     }
 

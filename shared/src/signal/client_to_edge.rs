@@ -35,6 +35,10 @@ pub enum ClientToEdge {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
         chat_after: Option<u64>,
+        /// The last `revision` of the roster that the client has received; if absent, the edge sends the complete roster.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
+        revision: Option<u64>,
     },
     /// A new offer: more slots, other tracks, or an ICE restart. Answered by `negotiated` or `error`.
     Negotiate {

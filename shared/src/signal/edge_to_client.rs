@@ -29,6 +29,10 @@ pub enum EdgeToClient {
         /// The participants, including the client itself, without a large room's audience.
         #[serde(deserialize_with = "object::list")]
         roster: Vec<ParticipantInfo>,
+        /// Names this state of the roster, for `resume`; absent from an earlier version of the edge.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
+        revision: Option<u64>,
         #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
         /// STUN and TURN servers for `RTCConfiguration.iceServers`.
@@ -41,7 +45,7 @@ pub enum EdgeToClient {
         #[serde(default, deserialize_with = "object::optional")]
         recording: Option<RecordingInfo>,
     },
-    /// The session is resumed; the roster and the slots are complete.
+    /// The session is resumed; the slots are complete.
     Resumed {
         /// The `id` of the `resume`.
         in_reply_to: Option<u32>,
@@ -49,9 +53,18 @@ pub enum EdgeToClient {
         resume_token: String,
         #[serde(deserialize_with = "object::object")]
         room: RoomInfo,
-        /// The participants, including the client itself, without a large room's audience.
+        /// The participants, including the client itself, without a large room's audience; with `difference`, those who
+        /// have changed since the client's `revision`.
         #[serde(deserialize_with = "object::list")]
         roster: Vec<ParticipantInfo>,
+        /// Absent if the roster is complete.
+        #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        difference: Option<RosterDifference>,
+        /// Names this state of the roster, for `resume`; absent from an earlier version of the edge.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
+        revision: Option<u64>,
         #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
         /// If true, the node is gone and the client must negotiate a new media transport.
@@ -135,6 +148,10 @@ pub enum EdgeToClient {
         changed: Vec<ParticipantInfo>,
         #[serde(deserialize_with = "object::list")]
         left: Vec<Departure>,
+        /// Names this state of the roster, for `resume`; only in the last of several messages.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
+        revision: Option<u64>,
     },
     /// A new chat message, or, after `joined` and `resumed`, the client's missing messages, in order.
     Chat {
@@ -182,6 +199,19 @@ pub enum EdgeToClient {
         /// The moderator's text.
         reason: Option<String>,
     },
+}
+
+/// Changes to the roster of a resuming client besides the participants in `roster`, in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct RosterDifference {
+    /// Participants to remove, before those in `roster` are added or replaced.
+    pub left: Vec<ParticipantId>,
+    /// Everybody whose `connection` is `connecting`; those in neither list are connected.
+    pub connecting: Vec<ParticipantId>,
+    /// Everybody whose `connection` is `reconnecting`.
+    pub reconnecting: Vec<ParticipantId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

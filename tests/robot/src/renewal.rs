@@ -54,7 +54,7 @@ impl Robot {
     async fn try_resume(&mut self) -> anyhow::Result<bool> {
         let mut signaling = Signaling::connect(&self.options.url, &self.options.token).await?;
         let (session, resume_token) = (self.session.clone(), self.resume_token.clone());
-        signaling.send(ClientToEdge::Resume { session, resume_token, chat_after: None }).await?;
+        signaling.send(ClientToEdge::Resume { session, resume_token, chat_after: None, revision: None }).await?;
         loop {
             match signaling.next().await?.context("the edge closed the socket")? {
                 EdgeToClient::Resumed { resume_token, roster, slots, transport_dead, .. } => {

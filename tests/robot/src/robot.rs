@@ -189,7 +189,7 @@ impl Robot {
                 self.roster.remove(&participant);
                 Some(Event::RosterChanged)
             }
-            EdgeToClient::RosterChanged { changed, left } => {
+            EdgeToClient::RosterChanged { changed, left, .. } => {
                 self.roster.extend(changed.into_iter().map(|participant| (participant.id.clone(), participant)));
                 left.iter().for_each(|departure| drop(self.roster.remove(&departure.participant)));
                 Some(Event::RosterChanged)

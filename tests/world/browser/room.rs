@@ -24,7 +24,8 @@ impl Browser {
         let chat_after = self.knowledge.chat.keys().next_back().copied();
         match self.knowledge.session.clone() {
             Some((session, resume_token)) => {
-                self.ask(Asked::Resume, ClientToEdge::Resume { session, resume_token, chat_after });
+                let revision = self.knowledge.revision;
+                self.ask(Asked::Resume, ClientToEdge::Resume { session, resume_token, chat_after, revision });
             }
             None => self.join(),
         }
@@ -136,26 +137,7 @@ impl Browser {
             EdgeToClient::Joined { participant, .. } if participant != self.guest.participant => {
                 self.breach(format!("joined as {participant}"));
             }
-            EdgeToClient::Joined { in_reply_to, session, resume_token, answer, roster, slots, ice_servers, .. } => {
-                self.expect_reply("joined", in_reply_to, |asked| asked == Asked::Join);
-                self.enter((session, resume_token), roster, slots);
-                self.apply_answer(&answer, &ice_servers);
-            }
-            EdgeToClient::Resumed { in_reply_to, resume_token, roster, slots, transport_dead, .. } => {
-                if let Some((_, known)) = &mut self.knowledge.session {
-                    *known = resume_token;
-                }
-                self.expect_reply("resumed", in_reply_to, |asked| asked == Asked::Resume);
-                self.knowledge.set_roster(roster);
-                self.knowledge.set_slots(&self.clock, slots);
-                if self.phase == Phase::Leaving {
-                    self.ask(Asked::Leave, ClientToEdge::Leave {});
-                } else if let Some(reason) =
-                    self.unanswered.or(transport_dead.then_some(NegotiateReason::TransportDead))
-                {
-                    self.negotiate(reason);
-                }
-            }
+            message @ (EdgeToClient::Joined { .. } | EdgeToClient::Resumed { .. }) => self.handle_greeting(message),
             EdgeToClient::Negotiated { in_reply_to, session, answer, slots, ice_servers } => {
                 self.expect_reply("negotiated", in_reply_to, |asked| matches!(asked, Asked::Negotiate(_)));
                 self.note_session(session);
@@ -188,12 +170,66 @@ impl Browser {
                     self.breach("news of a participant who is not here".into());
                 }
             }
-            EdgeToClient::RosterChanged { changed, left } => self.knowledge.change_roster(changed, &left),
+            EdgeToClient::RosterChanged { changed, left, revision } => {
+                self.knowledge.change_roster(changed, &left);
+                self.knowledge.revision = revision.or(self.knowledge.revision);
+            }
             EdgeToClient::ParticipantLeft { participant, .. } => {
                 if self.knowledge.roster.remove(&participant).is_none() {
                     self.breach(format!("{participant} left without having been here"));
                 }
             }
+        }
+    }
+
+    /// Handles `joined` and `resumed`.
+    fn handle_greeting(&mut self, message: EdgeToClient) {
+        match message {
+            EdgeToClient::Joined {
+                in_reply_to,
+                session,
+                resume_token,
+                answer,
+                roster,
+                revision,
+                slots,
+                ice_servers,
+                ..
+            } => {
+                self.expect_reply("joined", in_reply_to, |asked| asked == Asked::Join);
+                self.enter((session, resume_token), roster, slots);
+                self.knowledge.revision = revision;
+                self.apply_answer(&answer, &ice_servers);
+            }
+            EdgeToClient::Resumed {
+                in_reply_to,
+                resume_token,
+                roster,
+                difference,
+                revision,
+                slots,
+                transport_dead,
+                ..
+            } => {
+                if let Some((_, known)) = &mut self.knowledge.session {
+                    *known = resume_token;
+                }
+                self.expect_reply("resumed", in_reply_to, |asked| asked == Asked::Resume);
+                match difference {
+                    Some(difference) => self.knowledge.apply(roster, &difference),
+                    None => self.knowledge.set_roster(roster),
+                }
+                self.knowledge.revision = revision;
+                self.knowledge.set_slots(&self.clock, slots);
+                if self.phase == Phase::Leaving {
+                    self.ask(Asked::Leave, ClientToEdge::Leave {});
+                } else if let Some(reason) =
+                    self.unanswered.or(transport_dead.then_some(NegotiateReason::TransportDead))
+                {
+                    self.negotiate(reason);
+                }
+            }
+            other => self.breach(format!("{other:?} greets nobody")),
         }
     }
 

@@ -3,7 +3,10 @@
 use crate::check::SourceName;
 use crate::clock::Clock;
 use shared::rtp_parameters::MediaKind;
-use shared::signal::{ChatMessage, ClientFrame, ClientToEdge, Departure, NegotiateReason, ParticipantInfo, SlotInfo};
+use shared::signal::{
+    ChatMessage, ClientFrame, ClientToEdge, ConnectionState, Departure, NegotiateReason, ParticipantInfo,
+    RosterDifference, SlotInfo,
+};
 use shared::{ErrorCode, Mid, ParticipantId, SessionId, TrackId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -74,6 +77,8 @@ pub struct Knowledge {
     pub session: Option<(SessionId, String)>,
     /// All participants, including the client itself.
     pub roster: BTreeMap<ParticipantId, ParticipantInfo>,
+    /// The last revision of the roster that the edge has named.
+    pub revision: Option<u64>,
     /// The content of each slot, and the time of its assignment.
     pub slots: BTreeMap<Mid, (SlotInfo, Option<Instant>)>,
     /// Chat messages by number.
@@ -92,6 +97,20 @@ impl Knowledge {
     pub fn change_roster(&mut self, changed: Vec<ParticipantInfo>, left: &[Departure]) {
         left.iter().for_each(|departure| drop(self.roster.remove(&departure.participant)));
         self.roster.extend(changed.into_iter().map(|participant| (participant.id.clone(), participant)));
+    }
+
+    /// Applies what has changed while the client was away.
+    pub fn apply(&mut self, changed: Vec<ParticipantInfo>, difference: &RosterDifference) {
+        let RosterDifference { left, connecting, reconnecting } = difference;
+        left.iter().for_each(|id| drop(self.roster.remove(id)));
+        self.roster.extend(changed.into_iter().map(|participant| (participant.id.clone(), participant)));
+        for (id, participant) in &mut self.roster {
+            participant.connection = match (connecting.contains(id), reconnecting.contains(id)) {
+                (true, _) => ConnectionState::Connecting,
+                (_, true) => ConnectionState::Reconnecting,
+                (false, false) => ConnectionState::Connected,
+            };
+        }
     }
 
     pub fn set_slots(&mut self, clock: &Clock, slots: Vec<SlotInfo>) {

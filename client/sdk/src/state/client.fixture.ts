@@ -125,6 +125,14 @@ export class Client {
     this.reopened();
   }
 
+  /** Loses the socket and opens another one; returns the `resume`. */
+  resumes(): { id: number; revision?: number } {
+    this.reopen();
+    const sent = this.lastSent();
+    expect(sent.type).toBe("resume");
+    return sent;
+  }
+
   reopened(): void {
     this.sleep();
     this.on({ on: "socket_opened" });

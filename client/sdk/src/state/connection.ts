@@ -49,8 +49,10 @@ export function opened(step: Step): void {
   step.expect("ping", PING_INTERVAL_MS);
   if (session !== null) {
     const last = step.state.chat.at(-1)?.number;
-    const known = last === undefined ? {} : { chat_after: last };
-    step.request({ type: "resume", session: session.id, resume_token: session.resumeToken, ...known });
+    const chat = last === undefined ? {} : { chat_after: last };
+    const { rosterRevision } = step.state;
+    const roster = rosterRevision === null ? {} : { revision: rosterRevision };
+    step.request({ type: "resume", session: session.id, resume_token: session.resumeToken, ...chat, ...roster });
   }
 }
 

@@ -1,5 +1,14 @@
 import { parseFrame } from "../parse";
-import type { EdgeToClient, ErrorCode, Mid, ParticipantId, ParticipantInfo, SlotInfo } from "../protocol.gen";
+import type {
+  ConnectionState,
+  EdgeToClient,
+  ErrorCode,
+  Mid,
+  ParticipantId,
+  ParticipantInfo,
+  RosterDifference,
+  SlotInfo,
+} from "../protocol.gen";
 import { PONG, RETRYABLE_ERROR_CODES, SLOTS_PER_KIND_MAX } from "../protocol.gen";
 import { DEFAULT_GRANTS } from "../token";
 import { drop, greeted } from "./connection";
@@ -76,6 +85,7 @@ function joined(step: Step, message: Message<"joined">): void {
   const { participant: self, session: id, resume_token: resumeToken, room, roster, slots, recording } = message;
   step.update({ admitted: true, self, session: { id, resumeToken }, room, slots, recording, guests: [] });
   putRoster(step, roster);
+  step.update({ rosterRevision: message.revision ?? null });
   step.update({ chat: [], chatBefore: message.chat_last });
   greeted(step);
   learnOwnMuted(step);
@@ -86,11 +96,12 @@ function resumed(step: Step, message: Message<"resumed">): void {
   if (step.answered(message.in_reply_to)?.type !== "resume") {
     return;
   }
-  const { room, roster, slots, recording, resume_token: resumeToken } = message;
+  const { room, roster, difference, slots, recording, resume_token: resumeToken } = message;
   const { session } = step.state;
   // Messages about limited and undecodable video follow.
   step.update({ room, slots, recording, limits: NO_LIMITS, undecodable: [], guests: [], session: session && { ...session, resumeToken } });
-  putRoster(step, roster);
+  putRoster(step, difference === undefined ? roster : withDifference(step.state.roster, roster, difference));
+  step.update({ rosterRevision: message.revision ?? null });
   greeted(step);
   learnOwnMuted(step);
   if (message.transport_dead) {
@@ -348,7 +359,22 @@ function removeParticipant(step: Step, participant: ParticipantId): void {
   });
 }
 
-function changeRoster(step: Step, { changed, left }: Message<"roster_changed">): void {
+/** The current roster: the known one without those who left, with those who changed, and with everybody's connection. */
+function withDifference(
+  known: readonly ParticipantInfo[],
+  changed: readonly ParticipantInfo[],
+  { left, connecting, reconnecting }: RosterDifference,
+): ParticipantInfo[] {
+  const roster = new Map(known.map((participant) => [participant.id, participant]));
+  left.forEach((id) => roster.delete(id));
+  changed.forEach((participant) => roster.set(participant.id, participant));
+  const connections = new Map<ParticipantId, ConnectionState>();
+  connecting.forEach((id) => connections.set(id, "connecting"));
+  reconnecting.forEach((id) => connections.set(id, "reconnecting"));
+  return [...roster.values()].map((participant) => ({ ...participant, connection: connections.get(participant.id) ?? "connected" }));
+}
+
+function changeRoster(step: Step, { changed, left, revision }: Message<"roster_changed">): void {
   for (const { participant } of left) {
     removeParticipant(step, participant);
   }
@@ -357,6 +383,9 @@ function changeRoster(step: Step, { changed, left }: Message<"roster_changed">):
     roster.set(participant.id, participant);
   }
   putRoster(step, [...roster.values()]);
+  if (revision !== undefined) {
+    step.update({ rosterRevision: revision });
+  }
 }
 
 function mergeSlots(slots: readonly SlotInfo[], changed: readonly SlotInfo[]): SlotInfo[] {

@@ -31,6 +31,8 @@ export interface State {
   /** Absent before the join. */
   readonly room: RoomInfo | null;
   readonly roster: readonly ParticipantInfo[];
+  /** Names the last complete state of the roster that the edge has told; absent if it names none. */
+  readonly rosterRevision: number | null;
   readonly slots: readonly SlotInfo[];
   /** The running recording, or the last known one. */
   readonly recording: RecordingInfo | null;
@@ -221,6 +223,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     self: null,
     room: null,
     roster: [],
+    rosterRevision: null,
     slots: [],
     recording: null,
     bans: [],

@@ -180,9 +180,9 @@ fn request(
                 Err(Refusal::new(ErrorCode::BadToken, message))
             }
         },
-        (ClientToEdge::Resume { session, resume_token: secret, chat_after }, None) => {
+        (ClientToEdge::Resume { session, resume_token: secret, chat_after, revision }, None) => {
             let caller = Caller { socket, participant: bearer.participant().clone(), id };
-            Ok(resume::resume(cx, &caller, &Claim { session, secret, chat_after })?)
+            Ok(resume::resume(cx, &caller, &Claim { session, secret, chat_after, revision })?)
         }
         (message, Some(participant)) => {
             resume::note_secret_read(cx.state, &participant);

@@ -121,7 +121,7 @@ pub(crate) struct Outbox {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Joined { in_reply_to: Option<u32> },
-    Resumed { in_reply_to: Option<u32>, transport_dead: bool, chat_after: u64 },
+    Resumed { in_reply_to: Option<u32>, transport_dead: bool, chat_after: u64, revision: Option<u64> },
     Negotiated { in_reply_to: Option<u32> },
 }
 

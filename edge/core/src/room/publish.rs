@@ -184,7 +184,10 @@ fn tell_adaptation(
         state.members.get(participant).and_then(|member| state.sessions.get(&member.session))
     };
     for (participant, mid) in layers {
-        if let Some(rids) = session(&participant).and_then(|session| session.layers.get(&mid)).cloned() {
+        let publishes =
+            state.members.get(&participant).is_some_and(|member| member.tracks.iter().any(|track| track.mid == mid));
+        let rids = session(&participant).filter(|_| publishes).and_then(|session| session.layers.get(&mid));
+        if let Some(rids) = rids.cloned() {
             post.tell(&participant, EdgeToClient::LayersWanted { mid, rids });
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod allowances;
 pub(crate) mod assignments;
 pub(crate) mod bans;
 pub(crate) mod deadlines;
+pub(crate) mod departures;
 pub(crate) mod guests;
 pub(crate) mod members;
 pub(crate) mod messages;
@@ -24,6 +25,7 @@ use crate::SocketId;
 use crate::room::state::allowances::Allowance;
 use crate::room::state::assignments::{Assignment, Link};
 use crate::room::state::bans::{Ban, Departed};
+use crate::room::state::departures::Departures;
 use crate::room::state::guests::{Guest, GuestStanding};
 use crate::room::state::members::Member;
 use crate::room::state::meta::{Meta, Placing};
@@ -36,7 +38,7 @@ use crate::room::state::standings::Standing;
 use crate::room::state::used_tokens::UsedToken;
 use crate::storage::{Archive, Lazy, Table};
 use shared::rtp_parameters::Session;
-use shared::signal::{ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RoomInfo};
+use shared::signal::{ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference};
 use shared::{ParticipantId, RecordingId, RoomId, SessionId, TokenId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -204,6 +206,34 @@ impl State {
     /// The participants whom everybody knows, and the participant itself, in the order in which they joined.
     pub(crate) fn roster(&self, of: &ParticipantId) -> Vec<ParticipantInfo> {
         self.in_order(|member| !member.audience || member.id == *of)
+    }
+
+    /// The revision of the latest change to the roster; a change of `connection` alone has none.
+    pub(crate) fn roster_revision(&self) -> u64 {
+        let departed = self.meta().and_then(|meta| meta.departures.as_ref()).map_or(0, Departures::latest);
+        self.members.values().map(|member| member.revision).max().unwrap_or(0).max(departed)
+    }
+
+    /// The participants who changed after a revision, and what else differs; `None` if the room no longer knows.
+    pub(crate) fn difference(
+        &self,
+        of: &ParticipantId,
+        known: u64,
+    ) -> Option<(Vec<ParticipantInfo>, RosterDifference)> {
+        if known > self.roster_revision() {
+            return None;
+        }
+        let left = self.meta()?.departures.as_ref()?.since(known)?;
+        let mut difference = RosterDifference { left, ..RosterDifference::default() };
+        let is_shown = |member: &Member| !member.audience || member.id == *of;
+        for member in self.members.values().filter(|member| is_shown(member)) {
+            match self.connection(member) {
+                ConnectionState::Connecting => difference.connecting.push(member.id.clone()),
+                ConnectionState::Connected => {}
+                ConnectionState::Reconnecting => difference.reconnecting.push(member.id.clone()),
+            }
+        }
+        Some((self.in_order(|member| is_shown(member) && member.revision > known), difference))
     }
 
     fn in_order(&self, shows: impl Fn(&Member) -> bool) -> Vec<ParticipantInfo> {

@@ -65,7 +65,9 @@ const PLAY: [Step; 12] = [
 fn told(stage: &Stage, whom: &str, outputs: &[Output]) -> Vec<(Vec<String>, Vec<String>)> {
     let socket = stage.socket(whom);
     let changes = outputs.iter().filter_map(|output| match output {
-        Output::SendClient { socket: to, message: EdgeToClient::RosterChanged { changed, left } } if *to == socket => {
+        Output::SendClient { socket: to, message: EdgeToClient::RosterChanged { changed, left, .. } }
+            if *to == socket =>
+        {
             let changed = changed.iter().map(|info| info.id.to_string()).collect();
             Some((changed, left.iter().map(|departure| departure.participant.to_string()).collect()))
         }
@@ -346,7 +348,7 @@ fn a_thousand_go_through_a_call() {
     wait(&mut stage, limits::AUDIENCE_GATHERED_MS);
     let told_of = |outputs: &[Output], name: &str| {
         let names = |output: &&Output| match output {
-            Output::SendClient { message: EdgeToClient::RosterChanged { changed, left }, .. } => {
+            Output::SendClient { message: EdgeToClient::RosterChanged { changed, left, .. }, .. } => {
                 changed.iter().any(|info| info.id.as_str() == name)
                     || left.iter().any(|departure| departure.participant.as_str() == name)
             }
@@ -364,26 +366,51 @@ fn a_thousand_go_through_a_call() {
     let mut gone = stage.say(&names[999], ClientToEdge::Leave {}).1;
     gone.extend(wait(&mut stage, limits::PRESENCE_GATHERED_MS));
     assert_eq!(sent(&gone), BTreeMap::from([("done".to_owned(), 1)]));
-    // A deployment closes every socket, and everybody resumes.
     let present: Vec<&String> = names.iter().filter(|name| ![&names[2], &names[999]].contains(name)).collect();
-    stage.crash();
-    for name in &present {
-        let opened = stage.reopen_client(name);
-        assert!(opened.is_some(), "{name} may return");
-        let (session, resume_token) = stage.client(name).session.clone().expect("joined before");
-        let outputs = stage.say(name, ClientToEdge::Resume { session, resume_token, chat_after: None }).1;
-        let answer = outputs.iter().find_map(|output| match output {
-            Output::SendClient { message: EdgeToClient::Resumed { roster, transport_dead, .. }, .. } => {
-                Some((roster.len(), *transport_dead))
-            }
-            _ => None,
-        });
-        assert_eq!(answer.map(|(_, dead)| dead), Some(false), "{name}");
-        assert!(answer.is_some_and(|(known, _)| known <= PUBLISHERS + limits::AUDIENCE_LISTED_MAX + 1), "{name}");
-    }
+    everybody_resumes(&mut stage, &present, PUBLISHERS, latest_revision(&left).expect("a departure has a revision"));
     // The node dies, and everybody moves.
     wait(&mut stage, limits::NODE_LOST_TIMEOUT_MS);
     let epoch = *stage.epochs.last().expect("another node is asked for");
     let moved = stage.give("node-b", epoch);
     assert_eq!(sent(&moved).get("transport_dead"), Some(&present.len()));
+}
+
+/// A deployment closes every socket, and everybody resumes: for the price of what has changed, not of a roster.
+fn everybody_resumes(stage: &mut Stage, present: &[&String], publishers: usize, mut known: u64) {
+    let (mut costs, mut complete) = (Vec::new(), 0);
+    stage.crash();
+    for name in present {
+        assert!(stage.reopen_client(name).is_some(), "{name} may return");
+        let (session, resume_token) = stage.client(name).session.clone().expect("joined before");
+        let revision = Some(known).filter(|_| name != present.last().expect("somebody"));
+        let outputs = stage.say(name, ClientToEdge::Resume { session, resume_token, chat_after: None, revision }).1;
+        let is_answer =
+            |output: &&Output| matches!(output, Output::SendClient { message: EdgeToClient::Resumed { .. }, .. });
+        let answer = outputs.iter().find(is_answer);
+        match answer {
+            Some(Output::SendClient { message: EdgeToClient::Resumed { roster, transport_dead, .. }, .. }) => {
+                assert!(!transport_dead, "{name}");
+                assert!(roster.len() <= publishers + limits::AUDIENCE_LISTED_MAX + 1, "{name}");
+            }
+            other => panic!("{name} gets {other:?}"),
+        }
+        let cost = bytes(answer.map(std::slice::from_ref).unwrap_or_default());
+        match revision {
+            Some(_) => costs.push(cost),
+            None => complete = cost,
+        }
+        known = latest_revision(&outputs).unwrap_or(known);
+    }
+    let mean = costs.iter().sum::<usize>() / costs.len();
+    assert!(mean * 4 < complete, "{mean} bytes per resume instead of {complete}");
+    if std::env::var_os("SHOW").is_some() {
+        eprintln!("bytes per resume: {mean} instead of {complete}");
+    }
+}
+
+fn latest_revision(outputs: &[Output]) -> Option<u64> {
+    outputs.iter().rev().find_map(|output| match output {
+        Output::SendClient { message: EdgeToClient::RosterChanged { revision, .. }, .. } => *revision,
+        _ => None,
+    })
 }

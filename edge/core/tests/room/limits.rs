@@ -71,7 +71,7 @@ fn another_socket_or_a_sleep_is_no_new_start() {
     stage.sleep();
     assert!(stage.reopen_client("ada").is_some());
     let (session, resume_token) = stage.client("ada").session.clone().expect("joined");
-    let resume = ClientToEdge::Resume { session, resume_token, chat_after: None };
+    let resume = ClientToEdge::Resume { session, resume_token, chat_after: None, revision: None };
     assert_eq!(code(&stage.say("ada", resume).1), None);
     assert_eq!(code(&stage.say("ada", write(100)).1), Some(ErrorCode::RateLimited));
     stage.babble("ada");

@@ -4,6 +4,7 @@ mod addresses;
 mod answers;
 mod bans;
 mod crowd;
+mod differences;
 mod frames;
 mod grants;
 mod judges;

@@ -4,7 +4,10 @@ use crate::stage::{Stage, participant_of};
 use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
 use shared::control::{Forward, Microphones, RecordingOrder, RoomToNode, TrackRef, WelcomeParts};
-use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo, TrackSource};
+use shared::signal::{
+    ChatMessage, ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference, SlotInfo,
+    TrackSource,
+};
 use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +19,8 @@ pub(crate) struct Models {
     parts: BTreeMap<SocketId, WelcomeParts>,
     /// Unanswered requests by socket.
     open_requests: BTreeMap<u32, SocketId>,
+    /// The roster and its revision as each participant last heard of them.
+    known: BTreeMap<String, (Option<u64>, BTreeMap<ParticipantId, ParticipantInfo>)>,
     /// Closed sockets: messages sent before the room notices reach nobody.
     gone: BTreeSet<SocketId>,
 }
@@ -27,6 +32,7 @@ struct ClientModel {
     session: Option<SessionId>,
     room: Option<RoomInfo>,
     roster: BTreeMap<ParticipantId, ParticipantInfo>,
+    revision: Option<u64>,
     slots: BTreeMap<Mid, Option<(ParticipantId, TrackId)>>,
     recordings: BTreeMap<RecordingId, RecordingInfo>,
     chat: BTreeMap<u64, ChatMessage>,
@@ -104,6 +110,14 @@ impl Models {
                 | Output::Answer { .. } => {}
             }
         }
+        for model in self.clients.values() {
+            self.known.insert(model.name.clone(), (model.revision, model.roster.clone()));
+        }
+    }
+
+    /// The revision of the roster that a participant may name in a resume.
+    pub(crate) fn revision(&self, participant: &str) -> Option<u64> {
+        self.known.get(participant)?.0
     }
 
     fn answered(&mut self, socket: SocketId, message: &EdgeToClient) {
@@ -125,21 +139,19 @@ impl Models {
     fn client_hears(&mut self, socket: SocketId, name: &str, message: &EdgeToClient) {
         let joined = self.clients.get_mut(&socket);
         match (message, joined) {
-            (EdgeToClient::Joined { session, room, roster, slots, .. }, _) => {
-                let model = ClientModel {
-                    name: participant_of(name),
-                    session: Some(session.clone()),
-                    room: Some(room.clone()),
-                    roster: roster_of(roster),
-                    slots: slots_of(slots),
-                    ..ClientModel::default()
-                };
+            (EdgeToClient::Joined { session, room, roster, revision, slots, .. }, _) => {
+                let (name, session, room) = (participant_of(name), Some(session.clone()), Some(room.clone()));
+                let (roster, revision, slots) = (roster_of(roster), *revision, slots_of(slots));
+                let model = ClientModel { name, session, room, roster, revision, slots, ..ClientModel::default() };
                 self.clients.insert(socket, model);
             }
-            (EdgeToClient::Resumed { room, roster, slots, .. }, _) => {
-                let (roster, slots) = (roster_of(roster), slots_of(slots));
-                let (name, room) = (participant_of(name), Some(room.clone()));
-                self.clients.insert(socket, ClientModel { name, room, roster, slots, ..ClientModel::default() });
+            (EdgeToClient::Resumed { room, roster, difference, revision, slots, .. }, _) => {
+                let (name, room, revision) = (participant_of(name), Some(room.clone()), *revision);
+                let known = || &self.known[&name].1;
+                let roster = difference.as_ref().map_or_else(|| roster_of(roster), |of| applied(known(), roster, of));
+                let slots = slots_of(slots);
+                let model = ClientModel { name, room, roster, revision, slots, ..ClientModel::default() };
+                self.clients.insert(socket, model);
             }
             (EdgeToClient::Negotiated { session, slots, .. }, Some(model)) => {
                 model.session = Some(session.clone());
@@ -387,7 +399,26 @@ fn id_of(name: &str) -> ParticipantId {
     ParticipantId::parse(name).expect("a name")
 }
 
-fn roster_of(roster: &[ParticipantInfo]) -> BTreeMap<ParticipantId, ParticipantInfo> {
+/// The roster that follows from a known one and a difference.
+pub(crate) fn applied(
+    known: &BTreeMap<ParticipantId, ParticipantInfo>,
+    changed: &[ParticipantInfo],
+    RosterDifference { left, connecting, reconnecting }: &RosterDifference,
+) -> BTreeMap<ParticipantId, ParticipantInfo> {
+    let mut roster = known.clone();
+    left.iter().for_each(|id| drop(roster.remove(id)));
+    roster.extend(roster_of(changed));
+    for (id, info) in &mut roster {
+        info.connection = match (connecting.contains(id), reconnecting.contains(id)) {
+            (true, _) => ConnectionState::Connecting,
+            (_, true) => ConnectionState::Reconnecting,
+            (false, false) => ConnectionState::Connected,
+        };
+    }
+    roster
+}
+
+pub(crate) fn roster_of(roster: &[ParticipantInfo]) -> BTreeMap<ParticipantId, ParticipantInfo> {
     roster.iter().map(|info| (info.id.clone(), info.clone())).collect()
 }
 

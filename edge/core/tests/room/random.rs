@@ -312,7 +312,10 @@ impl Play {
         if !self.models.has_joined(attachment) {
             let again = self.last_join(person).is_some() && self.dice(2) == 0;
             return match self.dice(8) {
-                0 | 1 if client.session.is_some() => format!("{name} resumes"),
+                0 | 1 if client.session.is_some() => match self.models.revision(person).filter(|_| self.dice(4) > 0) {
+                    Some(revision) => format!("{name} resumes knowing {revision}"),
+                    None => format!("{name} resumes"),
+                },
                 2 => format!("{name} closes"),
                 3 => format!("{name} mutes 0"),
                 _ if again => format!("{name} joins {}again {}", self.last_attempt(person), self.last_shape(person)),

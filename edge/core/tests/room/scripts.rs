@@ -277,6 +277,19 @@ fn opens(stage: &mut Stage, name: &str, options: &[&str]) -> Vec<Output> {
     stage.open_client(name, grants, max)
 }
 
+fn resume(stage: &mut Stage, participant: &str, how: &[&str]) -> ClientToEdge {
+    let number = |text: &str| Some(text.parse().expect("a number"));
+    let (session, token) = stage.client(participant).session.clone().expect("joined before");
+    let (resume_token, chat_after, revision) = match how {
+        [] => (token, None, None),
+        ["after", message] => (token, number(message), None),
+        ["knowing", revision] => (token, None, number(revision)),
+        ["wrongly"] => ("guess".into(), None, None),
+        other => panic!("nobody resumes {other:?}"),
+    };
+    ClientToEdge::Resume { session, resume_token, chat_after, revision }
+}
+
 fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
     let participant = participant_of(name);
     let message = match words {
@@ -293,18 +306,7 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             let (sources, slots) = shape(options);
             stage.join(name, attempt, &sources, slots)
         }
-        ["resumes"] => {
-            let (session, resume_token) = stage.client(&participant).session.clone().expect("joined before");
-            ClientToEdge::Resume { session, resume_token, chat_after: None }
-        }
-        ["resumes", "after", number] => {
-            let (session, resume_token) = stage.client(&participant).session.clone().expect("joined before");
-            ClientToEdge::Resume { session, resume_token, chat_after: Some(number.parse().expect("a number")) }
-        }
-        ["resumes", "wrongly"] => {
-            let (session, _) = stage.client(&participant).session.clone().expect("joined before");
-            ClientToEdge::Resume { session, resume_token: "guess".into(), chat_after: None }
-        }
+        ["resumes", how @ ..] => resume(stage, &participant, how),
         ["negotiates", reason, options @ ..] => negotiate(stage, &participant, reason, options),
         ["mutes", mid] => ClientToEdge::SetMuted { mid: mid_named(mid.parse().expect("a mid")), muted: true },
         ["unmutes", mid] => ClientToEdge::SetMuted { mid: mid_named(mid.parse().expect("a mid")), muted: false },

@@ -43,7 +43,7 @@ pub(crate) struct Stage {
     /// Open sockets by the name that a script gives them.
     pub(crate) sockets: BTreeMap<String, Attachment>,
     lost: BTreeMap<String, SocketId>,
-    names: BTreeMap<SocketId, String>,
+    pub(crate) names: BTreeMap<SocketId, String>,
     next_socket: u64,
     /// The regions nearest to clients that connect from here on.
     pub(crate) near: Vec<Region>,

@@ -5,8 +5,10 @@ use edge_core::SocketId;
 use edge_core::room::{Answer, Output, RecordingAnswer, RecordingListing};
 use shared::control::{Forward, RecordedTrack, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
-use shared::signal::{BanInfo, ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo};
-use shared::{ErrorCode, Mid, SessionId};
+use shared::signal::{
+    BanInfo, ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, RosterDifference, SlotInfo,
+};
+use shared::{ErrorCode, Mid, ParticipantId, SessionId};
 use std::collections::BTreeMap;
 
 /// Names for random ids.
@@ -93,9 +95,10 @@ impl Names {
                     recording.as_ref().map_or(String::new(), |shown| format!(" | {}", recording_words(shown)));
                 format!("joined {} | {} | {}{recording}", self.session(session), infos(roster), slot_words(slots))
             }
-            EdgeToClient::Resumed { roster, slots, transport_dead, .. } => {
+            EdgeToClient::Resumed { roster, difference, slots, transport_dead, .. } => {
                 let dead = if *transport_dead { " dead" } else { "" };
-                format!("resumed{dead} | {} | {}", infos(roster), slot_words(slots))
+                let difference = difference.as_ref().map_or(String::new(), difference_words);
+                format!("resumed{dead} | {}{difference} | {}", infos(roster), slot_words(slots))
             }
             EdgeToClient::Negotiated { session, slots, answer, .. } => {
                 assert!(answer.starts_with("v=0\r\n"), "an answer");
@@ -120,7 +123,7 @@ impl Names {
                 let locked = if room.locked { " locked" } else { "" };
                 format!("room{locked} {:?} max {}", room.metadata, room.participants_max)
             }
-            EdgeToClient::RosterChanged { changed, left } => {
+            EdgeToClient::RosterChanged { changed, left, .. } => {
                 format!("roster changes: {} here, {} left", changed.len(), left.len())
             }
             EdgeToClient::TrackMuted { mid } => format!("muted {mid}"),
@@ -309,4 +312,15 @@ fn verdict_words(verdict: RecordingVerdict) -> &'static str {
         RecordingVerdict::Done { is_complete: true } => "done",
         RecordingVerdict::Done { is_complete: false } => "done, some is missing",
     }
+}
+
+fn difference_words(difference: &RosterDifference) -> String {
+    let names = |names: &[ParticipantId]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let RosterDifference { left, connecting, reconnecting } = difference;
+    format!(
+        " changed, left [{}] connecting [{}] reconnecting [{}]",
+        names(left),
+        names(connecting),
+        names(reconnecting)
+    )
 }

@@ -184,6 +184,7 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
         lost,
         joined_at: before.as_ref().map_or(cx.now, |before| before.joined_at),
         order: before.as_ref().map_or_else(|| next_order(cx.state), |before| before.order),
+        revision: before.as_ref().map_or(0, |before| before.revision),
         attempt,
         from: admission::guest_address(claims).map(str::to_owned),
         near,

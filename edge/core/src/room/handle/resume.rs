@@ -26,11 +26,12 @@ pub(crate) struct Claim {
     pub(crate) session: SessionId,
     pub(crate) secret: String,
     pub(crate) chat_after: Option<u64>,
+    pub(crate) revision: Option<u64>,
 }
 
 /// Moves a participant to another socket, and issues the next secret.
 pub(crate) fn resume(cx: &mut Context<'_>, caller: &Caller, claim: &Claim) -> Result<(), ResumeError> {
-    let Claim { session, secret, chat_after } = claim;
+    let Claim { session, secret, chat_after, revision } = claim;
     let participant = &caller.participant;
     let member = cx.state.members.get(participant).ok_or(ResumeError::Expired)?;
     if !member.answered || !member.resume_secrets.open(cx.now, secret) {
@@ -45,7 +46,7 @@ pub(crate) fn resume(cx: &mut Context<'_>, caller: &Caller, claim: &Claim) -> Re
     }
     adaptation::repeat_adaptation(cx, participant);
     let chat_after = chat_after.unwrap_or(0);
-    cx.reply(participant, Reply::Resumed { in_reply_to: caller.id, transport_dead, chat_after });
+    cx.reply(participant, Reply::Resumed { in_reply_to: caller.id, transport_dead, chat_after, revision: *revision });
     Ok(())
 }
 

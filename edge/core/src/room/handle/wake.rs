@@ -3,14 +3,17 @@
 
 use crate::room::context::Context;
 use crate::room::handle::{assignment, ban, leave, presence, socket};
-use crate::room::state::members::Absence;
+use crate::room::state::departures::Departures;
+use crate::room::state::members::{Absence, Member};
 use crate::room::state::messages;
 use crate::room::state::meta::Placing;
 use crate::room::state::sockets::Attachment;
 use shared::signal::LeaveReason;
 use shared::{ParticipantId, SessionId};
 
-pub(crate) fn wake(cx: &mut Context<'_>, sockets: Vec<Attachment>) {
+/// `is_whole` is false if rows were unreadable.
+pub(crate) fn wake(cx: &mut Context<'_>, sockets: Vec<Attachment>, is_whole: bool) {
+    mend_revisions(cx, is_whole);
     for attachment in sockets {
         socket::opened(cx, attachment);
     }
@@ -44,6 +47,26 @@ fn recognise_sockets(cx: &mut Context<'_>) {
         match cx.state.sockets.contains(&socket) {
             true => cx.state.socket_waits(socket),
             false => assignment::node_lost(cx, socket),
+        }
+    }
+}
+
+/// Forgets the revisions of the roster if some of its changes have none, so that clients get the complete one.
+fn mend_revisions(cx: &mut Context<'_>, is_whole: bool) {
+    let unknown = |member: &&Member| member.revision == 0;
+    let unknown: Vec<_> = cx.state.members.values().filter(unknown).map(|member| member.id.clone()).collect();
+    let Some(meta) = cx.state.meta() else { return };
+    if is_whole && meta.departures.is_some() && unknown.is_empty() {
+        return;
+    }
+    // The time is later than every revision so far, even one that is in no row any more.
+    let from = cx.now.0.max(cx.state.roster_revision().saturating_add(1));
+    if let Some(meta) = cx.state.meta_mut() {
+        meta.departures = Some(Departures::new(from));
+    }
+    for participant in unknown {
+        if let Some(member) = cx.state.members.get_mut(&participant) {
+            member.revision = from;
         }
     }
 }

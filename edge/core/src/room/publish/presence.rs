@@ -76,7 +76,12 @@ fn together(state: &State, gathered: Gathered) -> Vec<EdgeToClient> {
             infos.push(info);
         }
     }
-    frames.into_iter().map(|(changed, left)| EdgeToClient::RosterChanged { changed, left }).collect()
+    let last = frames.len().saturating_sub(1);
+    let revision = |index| (index == last).then(|| state.roster_revision());
+    let frames = frames.into_iter().enumerate();
+    frames
+        .map(|(index, (changed, left))| EdgeToClient::RosterChanged { changed, left, revision: revision(index) })
+        .collect()
 }
 
 const DEPARTURES_PER_FRAME: usize = limits::ROSTER_FRAME_BYTES / 256;

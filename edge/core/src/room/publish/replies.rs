@@ -32,21 +32,31 @@ pub(crate) fn tell(post: &mut Post<'_>, config: &Config, now: UnixMillis, partic
             answer: answer.unwrap_or_default(),
             room: state.room_info(),
             roster: state.roster(participant),
+            revision: Some(state.roster_revision()),
             slots,
             ice_servers,
             chat_last: messages::last(&state.chat),
             recording: state.shown_recording(now),
         },
-        Reply::Resumed { in_reply_to, transport_dead, .. } => EdgeToClient::Resumed {
-            in_reply_to,
-            resume_token: member.resume_secrets.current().into(),
-            room: state.room_info(),
-            roster: state.roster(participant),
-            slots,
-            transport_dead,
-            ice_servers,
-            recording: state.shown_recording(now),
-        },
+        Reply::Resumed { in_reply_to, transport_dead, revision, .. } => {
+            let changed = revision.and_then(|known| state.difference(participant, known));
+            let (roster, difference) = match changed {
+                Some((roster, difference)) => (roster, Some(difference)),
+                None => (state.roster(participant), None),
+            };
+            EdgeToClient::Resumed {
+                in_reply_to,
+                resume_token: member.resume_secrets.current().into(),
+                room: state.room_info(),
+                roster,
+                difference,
+                revision: Some(state.roster_revision()),
+                slots,
+                transport_dead,
+                ice_servers,
+                recording: state.shown_recording(now),
+            }
+        }
         Reply::Negotiated { in_reply_to } => EdgeToClient::Negotiated {
             in_reply_to,
             session: member.session.clone(),

@@ -1,6 +1,7 @@
 //! The public state of the room: participants, properties, recordings.
 
 use crate::room::state::State;
+use crate::room::state::departures::Departures;
 use crate::room::state::members::Member;
 use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, RecordingInfo, RoomInfo};
 use shared::{ParticipantId, RecordingId};
@@ -11,6 +12,8 @@ pub(crate) struct Told {
     infos: BTreeMap<ParticipantId, Known>,
     room: RoomInfo,
     recordings: BTreeMap<RecordingId, RecordingInfo>,
+    /// The latest revision of the roster.
+    revision: u64,
 }
 
 struct Known {
@@ -33,7 +36,7 @@ impl Told {
     pub(crate) fn new(state: &State) -> Self {
         let known = |member: &Member| Known { info: state.info(member), audience: member.audience };
         let infos = state.members.values().map(|member| (member.id.clone(), known(member))).collect();
-        Self { infos, room: state.room_info(), recordings: recordings(state) }
+        Self { infos, room: state.room_info(), recordings: recordings(state), revision: state.roster_revision() }
     }
 
     /// The room's properties, if this input changed them.
@@ -42,14 +45,20 @@ impl Told {
         (told != self.room).then(|| EdgeToClient::RoomUpdated { room: self.room.clone() })
     }
 
-    /// The participants who left or whose public state this input changed.
-    pub(crate) fn changed_infos(&mut self, state: &State, left: &[(ParticipantId, LeaveReason)]) -> Changed {
+    /// The participants who left or whose public state this input changed; their changes get the next revision.
+    pub(crate) fn changed_infos(&mut self, state: &mut State, left: &[(ParticipantId, LeaveReason)]) -> Changed {
         let mut changed = Changed::default();
+        let remembered = state.meta().and_then(|meta| meta.departures.as_ref()).map_or(0, Departures::latest);
+        let revision = self.revision.max(remembered).saturating_add(1);
         for (participant, reason) in left {
             // A participant who left and returned within one input is new.
-            let known = self.infos.remove(participant);
-            if known.is_none_or(|known| !known.audience) {
+            let was_listed = self.infos.remove(participant).is_none_or(|known| !known.audience);
+            if was_listed {
                 changed.left.push((participant.clone(), *reason));
+            }
+            self.revision = revision;
+            if let Some(departures) = state.meta_mut().and_then(|meta| meta.departures.as_mut()) {
+                departures.note(revision, was_listed.then_some(participant));
             }
         }
         for participant in state.touched_members() {
@@ -60,12 +69,24 @@ impl Told {
             let (info, audience) = (state.info(member), member.audience);
             let known = self.infos.insert(participant, Known { info: info.clone(), audience });
             let is_new = known.as_ref().is_none_or(|known| known.audience);
-            let is_same = known.is_some_and(|known| known.info == info && known.audience == audience);
+            let is_same = known.as_ref().is_some_and(|known| known.info == info && known.audience == audience);
+            if is_same {
+                continue;
+            }
+            if known.is_none_or(|known| known.audience != audience || !is_same_but_connection(known.info, &info)) {
+                self.revision = revision;
+                if let Some(member) = state.members.get_mut(&info.id) {
+                    member.revision = revision;
+                }
+            }
             match audience {
-                _ if is_same => {}
                 true => changed.own.push(info),
                 false => changed.infos.push((is_new, info)),
             }
+        }
+        if state.meta().is_none() {
+            // The next room has revisions of its own.
+            self.revision = 0;
         }
         changed
     }
@@ -82,6 +103,11 @@ impl Told {
         self.recordings = recordings(state);
         news
     }
+}
+
+/// True if nothing differs but the connection, of which a difference contains the current state.
+fn is_same_but_connection(known: ParticipantInfo, info: &ParticipantInfo) -> bool {
+    ParticipantInfo { connection: info.connection, ..known } == *info
 }
 
 fn recordings(state: &State) -> BTreeMap<RecordingId, RecordingInfo> {

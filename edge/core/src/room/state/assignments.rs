@@ -28,7 +28,7 @@ pub(crate) struct Assignment {
     /// Sessions for which the node had no capacity. While there are any, the room asks for a node with more.
     #[serde(default)]
     pub(crate) refused: BTreeSet<SessionId>,
-    /// Whether the node says who should be heard; `None` until it has connected.
+    /// True if the node says who should be heard; `None` until it has connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reports_loudest: Option<bool>,
 }

@@ -37,6 +37,9 @@ pub(crate) struct Member {
     pub(crate) joined_at: UnixMillis,
     /// Lower numbers joined earlier.
     pub(crate) order: u64,
+    /// The revision of the roster in which the participant was last changed; 0 if an earlier version stored the row.
+    #[serde(default)]
+    pub(crate) revision: u64,
     /// The client's id of its join.
     pub(crate) attempt: AttemptId,
     /// The code for a guest's address, kept while bans may need it.

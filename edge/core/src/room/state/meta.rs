@@ -1,6 +1,7 @@
 //! The room's own row, and the progress of a new assignment.
 
 use crate::SocketId;
+use crate::room::state::departures::Departures;
 use serde::{Deserialize, Serialize};
 use shared::signal::LeaveReason;
 use shared::{NodeId, ParticipantId, SessionId, TrackId, UnixMillis, limits};
@@ -46,6 +47,9 @@ pub(crate) struct Meta {
     /// While more microphones are open than a client has slots: those that are heard, best first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) heard: Vec<TrackId>,
+    /// `None` if an earlier version stored the row.
+    #[serde(default)]
+    pub(crate) departures: Option<Departures>,
 }
 
 /// Changes to the roster that become one message, because in a large room each of them concerns many.
@@ -110,6 +114,7 @@ impl Meta {
             audience_due: None,
             gathered: None,
             heard: Vec::new(),
+            departures: Some(Departures::new(now.0)),
         }
     }
 }
