@@ -6,7 +6,7 @@ use std::time::Duration;
 const SAMPLES: usize = 256;
 /// Shorter spans contain too little for a rate.
 const SPAN_MIN: Duration = Duration::from_millis(20);
-const STEADY: Duration = Duration::from_millis(500);
+pub(super) const STEADY: Duration = Duration::from_millis(500);
 /// Long enough for six frames of video, short enough to see a drop of the capacity.
 const RECENT: Duration = Duration::from_millis(200);
 

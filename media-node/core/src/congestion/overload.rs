@@ -1,8 +1,9 @@
 //! Detects that a publisher's link has suddenly become too narrow for its stream. Its losses are not worth requesting:
 //! repairs would take the little that the link still carries, for pictures that have to restart anyway.
 
-use super::acknowledged::Acknowledged;
+use super::acknowledged::{Acknowledged, STEADY};
 use super::base::Base;
+use crate::packet::TRANSPORT_BYTES;
 use std::time::{Duration, Instant};
 
 /// Losses among the last 64 packets, in this many gaps, that indicate an overload: a few gaps are outages.
@@ -11,12 +12,14 @@ const GAPS_MIN: u32 = 6;
 /// If packets also wait this long, this many losses indicate it.
 const QUEUE: Duration = Duration::from_millis(100);
 const LOST_IN_QUEUE_MIN: u32 = 6;
-/// A queue that grew this long within this time and with each of so many packets of audio, while less than this share of
-/// the earlier rate arrives, in percent, indicates it before anything is lost. After an outage a queue shrinks, on a
-/// longer path it stays.
+/// A queue that grew this long within this time, while less than this share of the earlier rate arrives, in percent,
+/// indicates it before anything is lost.
 const SUDDEN: Duration = Duration::from_secs(1);
-const GROWING_MIN: u32 = 3;
 const SUDDEN_PERCENT: f64 = 60.0;
+/// A link that carries less is busy all the time; an outage, or a path that becomes longer, begins with silence.
+const SILENCE: Duration = Duration::from_millis(90);
+/// Interval of measuring the rate of a calm link.
+const CALM_EVERY: Duration = Duration::from_millis(100);
 /// A longer queue is noticeable.
 const NOTICEABLE: Duration = Duration::from_millis(20);
 /// If packets wait, the first loss may indicate one; this is the time to find out.
@@ -94,6 +97,13 @@ pub struct Overload {
     recent: u64,
     queue: Queue,
     queued: Option<Queued>,
+    /// The arrival rate while packets last did not wait noticeably.
+    calm_bps: f64,
+    /// The time at which that rate is measured again.
+    calm_at: Option<Instant>,
+    /// The last silence ended then.
+    silent_until: Instant,
+    arrived_at: Instant,
     origin: Instant,
     arrived: Acknowledged,
     state: State,
@@ -112,11 +122,8 @@ struct Queue {
 #[derive(Clone, Copy, Debug)]
 struct Queued {
     since: Instant,
-    /// The arrival rate before.
-    before_bps: f64,
-    /// Packets of audio in a row that have each waited longer than the one before.
-    growing: u32,
-    wait: Duration,
+    /// The link has been busy since then: its first noticed packet had already waited.
+    busy_since: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +171,10 @@ impl Overload {
             recent: u64::MAX,
             queue: Queue::default(),
             queued: None,
+            calm_bps: 0.0,
+            calm_at: None,
+            silent_until: now,
+            arrived_at: now,
             origin: now,
             arrived: Acknowledged::default(),
             state: State::Calm,
@@ -193,15 +204,26 @@ impl Overload {
     pub fn record_audio(&mut self, now: Instant, ssrc: u32, timestamp: u32, clock_rate: u32) {
         self.queue.record(now, ssrc, timestamp, clock_rate);
         let wait = self.queue.wait(now);
-        self.queued = (wait > NOTICEABLE).then(|| match self.queued {
-            Some(queued) => Queued { growing: if wait > queued.wait { queued.growing + 1 } else { 0 }, wait, ..queued },
-            None => Queued { since: now, before_bps: self.arrived.steady_bps().unwrap_or(0.0), growing: 1, wait },
-        });
+        if wait <= NOTICEABLE {
+            self.queued = None;
+            // At first, bursts look like a high rate.
+            if self.calm_at.is_some_and(|at| now >= at) {
+                self.calm_bps = self.arrived.steady_bps().unwrap_or(0.0);
+                self.calm_at = Some(now + CALM_EVERY);
+            }
+        } else if self.queued.is_none() {
+            self.queued = Some(Queued { since: now, busy_since: now.checked_sub(wait).unwrap_or(now) });
+        }
     }
 
     /// Records an arrived packet by its transport-wide sequence number.
     pub fn record(&mut self, now: Instant, sequence: u16, bytes: usize) -> Option<Change> {
-        self.arrived.add(now.saturating_duration_since(self.origin), bytes.min(usize::from(u16::MAX)) as u16);
+        let bytes = (bytes + TRANSPORT_BYTES).min(usize::from(u16::MAX));
+        self.arrived.add(now.saturating_duration_since(self.origin), bytes as u16);
+        self.calm_at.get_or_insert(now + STEADY);
+        if now.saturating_duration_since(std::mem::replace(&mut self.arrived_at, now)) >= SILENCE {
+            self.silent_until = now;
+        }
         let distance = sequence.wrapping_sub(self.highest.unwrap_or(sequence.wrapping_sub(1))) as i16;
         if distance > 0 {
             self.highest = Some(sequence);
@@ -254,8 +276,10 @@ impl Overload {
 
     fn is_suddenly_narrow(&self, now: Instant) -> bool {
         let narrower = |queued: &Queued| {
-            let is_sudden = queued.growing >= GROWING_MIN && now.saturating_duration_since(queued.since) < SUDDEN;
-            is_sudden && self.link_bps(now).is_some_and(|bps| bps * 100.0 < queued.before_bps * SUDDEN_PERCENT)
+            let is_sudden = now.saturating_duration_since(queued.since) < SUDDEN;
+            let is_busy = self.silent_until <= queued.busy_since;
+            let is_slower = |bps: f64| bps * 100.0 < self.calm_bps * SUDDEN_PERCENT;
+            is_sudden && is_busy && self.link_bps(now).is_some_and(is_slower)
         };
         self.queued.as_ref().is_some_and(narrower)
     }
@@ -263,7 +287,7 @@ impl Overload {
     /// The link's rate: a link with a queue sends all the time.
     fn link_bps(&self, now: Instant) -> Option<f64> {
         let queued = self.queued.as_ref()?;
-        self.arrived.bps(now.saturating_duration_since(queued.since))
+        self.arrived.bps(now.saturating_duration_since(queued.busy_since))
     }
 
     fn lost_lately(&self) -> u32 {
@@ -436,7 +460,7 @@ mod tests {
         for bps in [300_000, 600_000, 1_000_000] {
             let changes = narrowing(bps, 0, 0);
             let Some((ms, Change::Overloaded { arrives_bps })) = changes.first() else { panic!("{bps}: {changes:?}") };
-            assert!((100..=500).contains(ms), "{bps}: after {ms} ms");
+            assert!((100..=250).contains(ms), "{bps}: after {ms} ms");
             assert!(arrives_bps.abs_diff(bps) < bps / 10, "{bps}: {arrives_bps}");
         }
         assert_eq!(narrowing(1_600_000, 0, 0), [], "browsers see that in time");

@@ -16,6 +16,7 @@ pub struct Requester {
     /// True if a viewer waits.
     wanted: bool,
     asked_at: Option<Instant>,
+    arrived_at: Option<Instant>,
     /// Requests since the last key frame.
     unanswered: u32,
 }
@@ -26,10 +27,20 @@ impl Requester {
         self.wanted = true;
     }
 
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
     /// Notes the start of a key frame, for all waiting viewers.
-    pub fn arrived(&mut self) {
+    pub fn arrived(&mut self, now: Instant) {
+        self.arrived_at = Some(now);
         self.wanted = false;
         self.unanswered = 0;
+    }
+
+    /// True if a key frame has started at this time or later.
+    pub fn has_arrived_since(&self, time: Instant) -> bool {
+        self.arrived_at.is_some_and(|at| at >= time)
     }
 
     /// Notes that no viewer waits any longer, because they have left.
@@ -71,7 +82,7 @@ mod tests {
             for (_, what) in script.iter().filter(|(at, _)| *at == ms) {
                 match *what {
                     "want" => requester.want(),
-                    "key" => requester.arrived(),
+                    "key" => requester.arrived(start + Duration::from_millis(ms)),
                     _ => requester.forget(),
                 }
             }
@@ -107,7 +118,12 @@ mod tests {
     #[test]
     fn gets_rarer_when_nothing_comes() {
         check(&[(0, "want")], &[0, 330, 660, 990, 1_320, 1_650, 1_980, 2_310, 2_640]);
-        let requester = Requester { wanted: true, asked_at: Some(crate::virtual_time::start()), unanswered: u32::MAX };
+        let requester = Requester {
+            wanted: true,
+            asked_at: Some(crate::virtual_time::start()),
+            arrived_at: None,
+            unanswered: u32::MAX,
+        };
         assert_eq!(requester.interval(), INTERVAL_MAX);
     }
 }

@@ -96,6 +96,17 @@ impl Missing {
         self.next_at = None;
     }
 
+    /// Gives up the listed losses before this index.
+    pub(super) fn give_up_before(&mut self, index: u64) {
+        let listed = self.losses.get(..self.length).unwrap_or(&[]);
+        let first = listed.partition_point(|loss| loss.index < index);
+        self.losses.copy_within(first..self.length, 0);
+        self.length -= first;
+        if self.length == 0 {
+            self.next_at = None;
+        }
+    }
+
     /// Time of the next [`Self::take_due`].
     pub fn due_at(&self) -> Option<Instant> {
         self.next_at
@@ -191,6 +202,18 @@ mod tests {
         }
         assert_eq!(missing.due_at(), None);
         assert!(due(&mut missing, start + AGE_MAX / 2, 60).is_empty());
+    }
+
+    #[test]
+    fn losses_before_a_key_frame_can_be_given_up() {
+        let start = crate::virtual_time::start();
+        let mut missing = Missing::default();
+        missing.gap(start, 10..13);
+        missing.gap(start, 20..22);
+        missing.give_up_before(20);
+        assert_eq!(due(&mut missing, start + WAIT, 60), [20, 21]);
+        missing.give_up_before(30);
+        assert_eq!((missing.due_at(), missing.take_beyond_repair()), (None, false));
     }
 
     #[test]

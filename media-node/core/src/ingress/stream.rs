@@ -85,6 +85,7 @@ pub struct Received {
     /// True if too many wait: subscribers will request it again.
     pub is_dropped: bool,
     pub begins_stream: bool,
+    pub starts_keyframe: bool,
     /// True for the first picture of its stream, or the first in another codec.
     pub changes_codec: bool,
     /// A loss was noticed or repaired: the time of the next request may have moved.
@@ -129,6 +130,14 @@ impl Stream {
     /// `None` before the first packet.
     pub fn receiver(&mut self) -> Option<&mut Receiver> {
         self.receiver.as_mut()
+    }
+
+    /// Gives up all known losses before the newest accepted packet.
+    pub fn give_up_earlier_losses(&mut self) {
+        let Some(newest) = self.fresh.last().map(|index| index.wrapping_sub(self.index_base)) else { return };
+        if let Some(missing) = self.receiver.as_mut().and_then(Receiver::missing) {
+            missing.give_up_before(newest);
+        }
     }
 
     pub fn clock(&self) -> Option<SourceClock> {
@@ -238,8 +247,9 @@ impl Stream {
     ) -> Result<Received, DropReason> {
         let facts = self.facts(codec, index, header, payload)?;
         let facts = Facts { thinned: self.thin(at.now, &facts, payload.len()), ..facts };
-        if let Some(picture) = facts.picture.filter(Picture::starts_keyframe) {
-            self.keyframes.arrived();
+        let keyframe = facts.picture.filter(Picture::starts_keyframe);
+        if let Some(picture) = keyframe {
+            self.keyframes.arrived(at.now);
             self.size = picture.size(payload).or(self.size);
         }
         // A late packet may be in the previous codec.
@@ -257,6 +267,7 @@ impl Stream {
             is_urgent,
             is_dropped,
             begins_stream: false,
+            starts_keyframe: keyframe.is_some(),
             changes_codec,
             repair_at,
             needs_keyframe,

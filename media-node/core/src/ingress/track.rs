@@ -39,6 +39,8 @@ pub struct Layer {
     frames_missed: u8,
     /// Frames that it must still send before it counts as alive.
     frames_owed: u8,
+    /// The limit of its publisher below which it is probably not sent.
+    needs_bps: u64,
 }
 
 impl Track {
@@ -62,7 +64,7 @@ impl Track {
     }
 
     pub fn add_layer(&mut self, stream: StreamKey) {
-        self.layers.push(Layer { stream, frame_at: None, frames_missed: 0, frames_owed: 0 });
+        self.layers.push(Layer { stream, frame_at: None, frames_missed: 0, frames_owed: 0, needs_bps: 0 });
     }
 
     pub fn streams(&self) -> impl DoubleEndedIterator<Item = StreamKey> {
@@ -83,12 +85,6 @@ impl Track {
         self.section.encodings.get(place)?.rid.as_deref()
     }
 
-    /// The layers that are still sent: they have missed hardly any frame.
-    pub fn sent_lately(&self) -> impl Iterator<Item = StreamKey> {
-        let is_sent = |layer: &&Layer| layer.frame_at.is_some() && layer.frames_missed < FRAMES_MISSED_MAX - 1;
-        self.layers.iter().filter(is_sent).map(|layer| layer.stream)
-    }
-
     /// Treats all other layers as stopped until they prove that they are sent.
     pub fn doubt_all_but(&mut self, now: Instant, sure: Option<StreamKey>) {
         for layer in &mut self.layers {
@@ -100,13 +96,32 @@ impl Track {
         }
     }
 
-    /// Handles a complete frame of one layer.
-    pub fn note_frame(&mut self, now: Instant, stream: StreamKey) {
+    pub fn set_need(&mut self, stream: StreamKey, needs_bps: u64) {
+        self.layers.iter_mut().filter(|layer| layer.stream == stream).for_each(|layer| layer.needs_bps = needs_bps);
+    }
+
+    /// Handles a key frame of one layer; true if the layer was stopped until now. With less than it needs, a layer is
+    /// not sent: its key frame comes from a queue.
+    pub fn note_keyframe(&mut self, now: Instant, stream: StreamKey, limit_bps: u64) -> bool {
+        let is_back = |layer: &&mut Layer| {
+            layer.stream == stream
+                && layer.frame_at.is_some()
+                && !layer.is_alive(now)
+                && (layer.frames_owed == 0 || layer.needs_bps <= limit_bps)
+        };
+        let Some(layer) = self.layers.iter_mut().find(is_back) else { return false };
+        *layer = Layer { frame_at: Some(now), frames_missed: 0, frames_owed: 0, ..*layer };
+        true
+    }
+
+    /// Handles a complete frame of one layer. While its publisher's link `is_busy`, it proves nothing: it may come from a
+    /// queue.
+    pub fn note_frame(&mut self, now: Instant, stream: StreamKey, is_busy: bool) {
         for layer in &mut self.layers {
             if layer.stream == stream {
                 layer.frame_at = Some(now);
                 layer.frames_missed = 0;
-                layer.frames_owed = layer.frames_owed.saturating_sub(1);
+                layer.frames_owed = layer.frames_owed.saturating_sub(u8::from(!is_busy));
             } else {
                 layer.frames_missed = layer.frames_missed.saturating_add(1);
             }
@@ -152,7 +167,7 @@ mod tests {
         let start = crate::virtual_time::start();
         let mut track = track();
         for (ms, layer) in frames {
-            track.note_frame(start + Duration::from_millis(*ms), StreamKey::numbered(*layer));
+            track.note_frame(start + Duration::from_millis(*ms), StreamKey::numbered(*layer), false);
         }
         let alive: Vec<_> =
             track.layers.iter().map(|layer| layer.is_alive(start + Duration::from_millis(at_ms))).collect();
@@ -172,6 +187,33 @@ mod tests {
         check(&alone, 500, [true, false]);
         let back = [&alone[..], &[(600, 1)]].concat();
         check(&back, 600, [true, true]);
+    }
+
+    #[test]
+    fn a_doubted_layer_is_alive_again_after_frames_or_with_a_key_frame_that_its_publisher_can_send() {
+        let at = |ms| crate::virtual_time::start() + Duration::from_millis(ms);
+        let layer = StreamKey::numbered(1);
+        let doubted = || {
+            let mut track = track();
+            track.note_frame(at(0), StreamKey::numbered(0), false);
+            track.note_frame(at(0), layer, false);
+            track.set_need(layer, 400_000);
+            track.doubt_all_but(at(0), Some(StreamKey::numbered(0)));
+            track
+        };
+        let alive = |track: &Track| track.layers.iter().map(|layer| layer.is_alive(at(50))).collect::<Vec<_>>();
+        let mut track = doubted();
+        assert_eq!(alive(&track), [true, false]);
+        assert!(!track.note_keyframe(at(50), layer, 300_000), "from a queue");
+        assert_eq!(alive(&track), [true, false]);
+        assert!(track.note_keyframe(at(50), layer, 500_000));
+        assert_eq!(alive(&track), [true, true]);
+        assert!(!track.note_keyframe(at(50), layer, 500_000), "it was known already");
+        let mut track = doubted();
+        (0..9).for_each(|_| track.note_frame(at(50), layer, true));
+        assert_eq!(alive(&track), [true, false], "from a queue");
+        (0..4).for_each(|_| track.note_frame(at(50), layer, false));
+        assert!(alive(&track)[1]);
     }
 
     #[test]

@@ -103,9 +103,11 @@ impl Sfu {
     fn note_frame(&mut self, now: Instant, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.kind == MediaKind::Video) else { return };
         stream.tally.frame(now);
-        let track_key = stream.track;
+        let (track_key, publisher) = (stream.track, stream.publisher);
+        let uplink = self.sessions.get(publisher).and_then(|session| session.uplink.as_ref());
+        let is_busy = uplink.is_some_and(|uplink| uplink.overload.is_overloaded());
         let Some(track) = self.tracks.get_mut(track_key) else { return };
-        track.note_frame(now, key);
+        track.note_frame(now, key, is_busy);
         if track.tap.is_some() && track.single().is_none() {
             self.aim_tap(now, track_key);
         }
@@ -117,6 +119,9 @@ impl Sfu {
             if let Some(until) = received.held_until {
                 self.hold_until(until);
             }
+        }
+        if received.starts_keyframe {
+            self.note_keyframe(now, key);
         }
         self.egress.is_urgent |= received.is_urgent;
         if received.is_dropped {

@@ -128,7 +128,12 @@ impl Sfu {
 
     /// Requests missing packets from a publisher.
     pub(super) fn ask_for_losses(&mut self, now: Instant, key: StreamKey) {
-        let Some(publisher) = self.streams.get(key).map(|stream| stream.publisher) else { return };
+        let Some(stream) = self.streams.get(key) else { return };
+        let publisher = stream.publisher;
+        // A slot that takes it later begins with a key frame.
+        if stream.subscribers.is_empty() && stream.tap.is_none() {
+            return self.give_up_losses(key);
+        }
         if let Some(at) = self.postponed(now, publisher) {
             return self.deadlines.set(Timer::Repair(key), Some(at));
         }
@@ -164,14 +169,20 @@ impl Sfu {
     /// is asked once it has one, which begins with a key frame anyway.
     pub(super) fn ask_for_keyframe(&mut self, now: Instant, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.kind == MediaKind::Video) else { return };
+        let (publisher, has_packets) = (stream.publisher, stream.receiver().is_some());
+        match self.postponed(now, publisher).filter(|_| has_packets) {
+            Some(at) => self.deadlines.set(Timer::Keyframe(key), Some(at)),
+            None => self.ask_busy_for_keyframe(now, key),
+        }
+    }
+
+    /// Like [`Self::ask_for_keyframe`], even if the publisher's link is busy.
+    pub(super) fn ask_busy_for_keyframe(&mut self, now: Instant, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
         let publisher = stream.publisher;
         let Some(ssrc) = stream.receiver().map(|receiver| receiver.ssrc()) else { return };
         let Some(session) = self.sessions.get(publisher).filter(|session| session.is_connected()) else { return };
         let feedback_ssrc = session.feedback_ssrc;
-        if let Some(at) = self.postponed(now, publisher) {
-            return self.deadlines.set(Timer::Keyframe(key), Some(at));
-        }
-        let Some(stream) = self.streams.get_mut(key) else { return };
         let is_due = stream.keyframes.take_due(now);
         if is_due {
             stream.tally.pli();

@@ -127,8 +127,11 @@ impl Sfu {
 
     fn want_keyframe_for(&mut self, now: Instant, key: SessionKey, place: usize) {
         let Some(session) = self.sessions.get(key).filter(|session| session.is_connected()) else { return };
-        if let Some(stream) = session.slots.get(place).and_then(Slot::awaits_keyframe_of) {
-            self.want_keyframe(now, stream);
+        let Some(key) = session.slots.get(place).and_then(Slot::awaits_keyframe_of) else { return };
+        // One that waits for the next round comes in time.
+        let is_coming = |stream: &Stream| stream.keyframes.has_arrived_since(now) && stream.has_pending();
+        if !self.streams.get(key).is_some_and(is_coming) {
+            self.want_keyframe(now, key);
         }
     }
 

@@ -27,6 +27,8 @@ const TEMPORAL_LAYERS: [(u8, bool); 8] =
 pub(super) struct Camera {
     pub(super) world: World,
     is_on: [bool; 3],
+    /// As of the last frame: a layer that was off begins with a key frame.
+    was_on: [bool; 3],
     layers: usize,
     /// Frames since the start, which is also the capture time.
     frame: u64,
@@ -66,6 +68,7 @@ impl Camera {
         Self {
             world,
             is_on: [true; 3],
+            was_on: [true; 3],
             layers,
             frame: 0,
             sent: [0; 3],
@@ -85,6 +88,7 @@ impl Camera {
                     self.send_frame(layer);
                 }
             }
+            self.was_on = self.is_on;
             self.world.clients[0].count_packet();
             let sound = self.world.clients[0].sound(&[7; 60]);
             self.offer(sound);
@@ -95,7 +99,8 @@ impl Camera {
 
     fn send_frame(&mut self, layer: usize) {
         let asked = feedback(&self.world, 0).iter().filter(|name| **name == format!("pli {}", SSRCS[layer])).count();
-        let is_keyframe = asked > std::mem::replace(&mut self.answered[layer], asked) || self.sent[layer] == 0;
+        let is_asked = asked > std::mem::replace(&mut self.answered[layer], asked);
+        let is_keyframe = is_asked || self.sent[layer] == 0 || !self.was_on[layer];
         if let Some(temporal) = &mut self.temporal {
             let (keyframe, base_layer_index) = &mut temporal[layer];
             *keyframe = if is_keyframe { self.sent[layer] } else { *keyframe };
@@ -288,6 +293,31 @@ fn a_layer_that_is_far_too_large_stops_before_the_smaller_one_begins() {
 }
 
 #[test]
+fn a_layer_that_comes_back_is_taken_at_its_own_key_frame() {
+    let mut camera = Camera::new(2, 3);
+    camera.run_for(2_000);
+    camera.is_on[2] = false;
+    camera.run_for(2_000);
+    assert_eq!(camera.layers_within(1, 500), [1]);
+    let asked_before = feedback(&camera.world, 0).len();
+    camera.is_on[2] = true;
+    camera.run_for(FRAME_MS);
+    assert_eq!(camera.layers_within(1, 500), [2]);
+    let asked = feedback(&camera.world, 0).split_off(asked_before);
+    assert!(!asked.iter().any(|name| name.starts_with("pli")), "{asked:?}");
+}
+
+#[test]
+fn losses_are_requested_only_on_the_layer_that_is_watched() {
+    let mut camera = Camera::new(2, 3);
+    camera.run_for(2_000);
+    camera.loss = 5;
+    camera.run_for(2_000);
+    let nacks: Vec<_> = feedback(&camera.world, 0).into_iter().filter(|name| name.starts_with("nack")).collect();
+    assert!(!nacks.is_empty() && nacks.iter().all(|name| name.starts_with("nack 9003")), "{nacks:?}");
+}
+
+#[test]
 fn a_stopped_layer_is_replaced_and_comes_back() {
     let mut camera = Camera::new(2, 3);
     camera.run_for(2_000);
@@ -468,7 +498,11 @@ fn a_camera_whose_uplink_shrinks_is_asked_for_no_repairs_and_its_viewers_move_to
     let repairs = asked.iter().filter(|name| name.starts_with("nack")).count();
     assert!(repairs <= 3, "{asked:?}");
     let keyframes: Vec<_> = asked.iter().filter(|name| name.starts_with("pli")).collect();
-    assert_eq!(keyframes, ["pli 9001", "pli 9002"], "nothing is asked of a layer that is gone");
+    assert_eq!(keyframes.first().map(|name| name.as_str()), Some("pli 9001"), "the smallest layer is asked at once");
+    assert!(
+        !keyframes.iter().any(|name| *name == "pli 9003"),
+        "nothing is asked of a layer that is gone: {keyframes:?}"
+    );
     let limit = |name: &String| name.strip_prefix("estimate ").and_then(|bps| bps.parse::<u64>().ok());
     let limits: Vec<_> = asked.iter().filter_map(limit).collect();
     let lowest = (0..limits.len()).min_by_key(|place| limits[*place]).expect("limits");
