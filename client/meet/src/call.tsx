@@ -86,7 +86,7 @@ export function Call({ room, name }: Props) {
       </a>
       <Top snapshot={snapshot} notice={notice} volumes={volumes} />
       <div className="middle">
-        <ViewOf room={room} order={stage.arrangement.tiles.map(({ item }) => item.id)}>
+        <ViewOf room={room} order={stage.arrangement.tiles.map(({ item }) => item.id)} speaker={isLimited(snapshot) ? stage.speaker : null}>
           <Stage
             room={room}
             snapshot={snapshot}
@@ -102,6 +102,11 @@ export function Call({ room, name }: Props) {
       <Bar snapshot={snapshot} name={name} stage={stage} picture={picture} panel={panel} unread={chat.unread} actions={actions} onPanel={open} />
     </div>
   );
+}
+
+/** True while the downlink is too slow for all pictures. */
+function isLimited({ participants }: RoomSnapshot): boolean {
+  return participants.some(({ tracks }) => tracks.some(({ limit }) => limit !== null));
 }
 
 interface TopProps {

@@ -12,6 +12,8 @@ const MODE_KEY = "rotunda.view";
 
 export interface Stage {
   readonly arrangement: Arrangement;
+  /** The person who speaks, or spoke last. */
+  readonly speaker: ParticipantId | null;
   readonly choice: Choice;
   /** For the element that the tiles fill. */
   readonly measure: RefCallback<Element>;
@@ -61,7 +63,7 @@ export function useStage({ self, participants }: RoomSnapshot): Stage {
     (by: number) => setChoice((now) => ({ ...now, page: Math.max(0, Math.min(page + by, pages - 1)) })),
     [page, pages],
   );
-  return { arrangement, choice, measure, turn, ...actions };
+  return { arrangement, speaker: scene.speaker, choice, measure, turn, ...actions };
 }
 
 function rememberedMode(): Mode {

@@ -8,13 +8,15 @@ const ViewContext = createContext<View | null>(null);
 
 interface Props {
   readonly room: Room;
-  /** All participants who may have a tile, most important first. */
+  /** All participants who may have a tile. On a slow downlink, larger tiles come first; of equal ones the earlier. */
   readonly order: readonly ParticipantId[];
+  /** Comes before all other cameras. Each change is a message to the edge: needed only while a downlink is too slow. */
+  readonly speaker?: ParticipantId | null;
   readonly children: ReactNode;
 }
 
 /** Tells the room whose tiles are on screen and how large they are; tiles register with `useTile`. */
-export function ViewOf({ room, order, children }: Props) {
+export function ViewOf({ room, order, speaker = null, children }: Props) {
   const [view, setView] = useState<View | null>(null);
   useEffect(() => {
     const made = new View(room);
@@ -23,8 +25,8 @@ export function ViewOf({ room, order, children }: Props) {
   }, [room]);
   const key = order.join("\n");
   useEffect(() => {
-    view?.setOrder(key === "" ? [] : key.split("\n"));
-  }, [view, key]);
+    view?.setOrder(key === "" ? [] : key.split("\n"), speaker);
+  }, [view, key, speaker]);
   return <ViewContext value={view}>{children}</ViewContext>;
 }
 

@@ -1,6 +1,9 @@
 /** Tracks which tiles are on screen and their size: the room sends no more of a picture than its tile can show. */
 import type { ParticipantId, Room } from "@rotunda/client";
 
+/** The tiles of a grid differ by some lines; they are equals. */
+const SIZE_STEP = 90;
+
 interface Tile {
   readonly participant: ParticipantId;
   lines: number;
@@ -14,14 +17,16 @@ export class View {
   readonly #sizes = new ResizeObserver((entries) => this.#measured(entries));
   readonly #places = new IntersectionObserver((entries) => this.#moved(entries));
   #order: readonly ParticipantId[] = [];
+  #speaker: ParticipantId | null = null;
 
   constructor(room: Room) {
     this.#room = room;
   }
 
-  /** All participants who may have a tile, most important first. */
-  setOrder(order: readonly ParticipantId[]): void {
+  /** All participants who may have a tile, and the one whose camera comes first. */
+  setOrder(order: readonly ParticipantId[], speaker: ParticipantId | null): void {
     this.#order = order;
+    this.#speaker = speaker;
     this.#tell();
   }
 
@@ -70,9 +75,21 @@ export class View {
         lines.set(tile.participant, Math.max(tile.lines, lines.get(tile.participant) ?? 0));
       }
     }
-    const onScreen = this.#order.filter((participant) => lines.has(participant));
-    this.#room.setView(onScreen, Object.fromEntries(lines));
+    this.#room.setView(mostImportantFirst(this.#order, lines, this.#speaker), Object.fromEntries(lines));
   }
+}
+
+/** The participants on screen: the speaker, then the others by the size of their tiles; equals keep their order. */
+export function mostImportantFirst(
+  order: readonly ParticipantId[],
+  lines: ReadonlyMap<ParticipantId, number>,
+  speaker: ParticipantId | null,
+): ParticipantId[] {
+  const size = (participant: ParticipantId): number =>
+    participant === speaker ? Number.POSITIVE_INFINITY : Math.ceil((lines.get(participant) ?? 0) / SIZE_STEP);
+  const onScreen = [...new Set(order)].filter((participant) => lines.has(participant));
+  // Not by subtraction: two infinities have no difference.
+  return onScreen.sort((a, b) => Number(size(b) > size(a)) - Number(size(a) > size(b)));
 }
 
 function linesOf(cssPixels: number): number {
