@@ -1,15 +1,19 @@
 //! Control: a readable message between node and edge survives a write and another read.
 
-use shared::ErrorCode;
-use shared::control::{FleetToNode, Message, NodeToFleet, NodeToRoom, RoomToNode};
+use shared::control::{FleetToNode, Message, NodeToFleet, NodeToRoom, QualityReport, RoomToNode};
+use shared::{ErrorCode, object};
 
-/// Reads `bytes` as a frame of each of the four directions.
+/// Reads `bytes` as a frame of each of the four directions, and as a node's report to the Worker.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     check_as::<NodeToFleet>(text);
     check_as::<FleetToNode>(text);
     check_as::<NodeToRoom>(text);
     check_as::<RoomToNode>(text);
+    if let Ok(report) = object::from_str::<QualityReport>(text) {
+        let json = serde_json::to_string(&report).expect("a report can be written");
+        assert_eq!(object::from_str::<QualityReport>(&json).expect("what we accept, we can say again"), report);
+    }
 }
 
 fn check_as<M: Message + PartialEq + std::fmt::Debug>(text: &str) {
