@@ -120,7 +120,8 @@ pub(crate) fn for_recordings(tools: &Tools) -> Result<()> {
 /// Python, for independent clients.
 pub(crate) fn for_interop(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
-    system::ensure_python(&tools.workspace)
+    system::ensure_python(&tools.workspace)?;
+    system::ensure_ffmpeg(&tools.workspace)
 }
 
 /// The program that checks the HTTP API against its document.

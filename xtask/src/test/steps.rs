@@ -57,7 +57,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "interop",
-        about: "a robot on the crate `webrtc`, `rotunda doctor`, and aiortc, through the real programs",
+        about: "a robot on the crate `webrtc`, `rotunda doctor`, aiortc and werift, through the real programs",
         run: interop,
     },
     Step { name: "recording", about: "calls recorded into a storage, through kills of both", run: recording },
@@ -160,7 +160,7 @@ fn interop(run: &mut Run<'_>) -> Result<()> {
     setup::for_interop(run.tools)?;
     run.real_tests("interop", &["--test", "call"], ONE_BY_ONE)?;
     run.real_tests("doctor", &["--test", "doctor"], ONE_BY_ONE)?;
-    run.real_script("interop aiortc", |run| run.npm(&["run", "interop", "--workspace", "tests/browser"]))
+    run.real_script("interop peers", |run| run.npm(&["run", "interop", "--workspace", "tests/browser"]))
 }
 
 fn recording(run: &mut Run<'_>) -> Result<()> {
