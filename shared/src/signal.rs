@@ -22,7 +22,7 @@ pub use edge_to_client::{Departure, EdgeToClient, IceServer, LeaveReason, Roster
 pub use guest::GuestInfo;
 pub use recording::{RecordingFile, RecordingInfo, RecordingState};
 pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};
-pub use video_limit::VideoLimit;
+pub use video_limit::{EstimateReason, VideoLimit};
 
 /// The WebSocket sub-protocol; it carries the version of everything in this module.
 pub const SUBPROTOCOL: &str = "rotunda.v1";

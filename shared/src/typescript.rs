@@ -69,6 +69,7 @@ fn types(text: &mut String) {
     declare::<signal::TrackIntent>(text, &config);
     declare::<signal::NegotiateReason>(text, &config);
     declare::<signal::ConnectionState>(text, &config);
+    declare::<signal::EstimateReason>(text, &config);
     declare::<signal::VideoLimit>(text, &config);
     declare::<signal::LeaveReason>(text, &config);
     declare::<signal::RosterDifference>(text, &config);

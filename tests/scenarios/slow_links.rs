@@ -1,6 +1,6 @@
 //! Rooms with a viewer on a slow link: the viewer's experience, and no effect on others.
 
-use super::viewing::{Seen, call, is_told_of_pause, seen, slow_down, watch};
+use super::viewing::{Seen, call, is_told_of_pause, is_told_why, seen, slow_down, watch};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::TrackSource;
 use std::time::Duration;
@@ -78,6 +78,7 @@ fn down_300() {
     for seed in SEEDS {
         let mut world = call(seed, &["grace"]);
         DOWN_300.check(&mut world, "grace");
+        assert!(is_told_why(&world), "seed {seed}");
         world.check_all();
     }
 }

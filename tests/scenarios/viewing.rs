@@ -73,6 +73,12 @@ pub(super) fn slow_down(world: &mut World, viewer: &str, rate_bps: u64) {
 }
 
 /// True if the viewer's last message was that their video is paused.
+/// True if a limit was told with a cause that the link has: a queue, or losses.
+pub(super) fn is_told_why(world: &World) -> bool {
+    let has_cause = |frame: &String| ["\"delay\"", "\"loss\""].iter().any(|reason| frame.contains(reason));
+    world.said().iter().filter(|frame| frame.contains("\"video_limited\"")).any(has_cause)
+}
+
 pub(super) fn is_told_of_pause(world: &World) -> bool {
     let told = world.said().iter().rfind(|frame| frame.contains("\"video_limited\""));
     told.is_some_and(|frame| frame.contains("\"given_bps\":null"))

@@ -77,7 +77,8 @@ function rowsOf(stats: ParticipantStats | null, texts: Texts, locale: string): R
   const tracks = stats?.tracks ?? [];
   const picture = tracks.find(({ source }) => source === "screen") ?? tracks.find(({ source }) => source === "camera");
   const isOfVideo = ({ source }: TrackStats): boolean => source === "camera" || source === "screen";
-  const rate = (of: readonly TrackStats[]): string => bitrate(of.reduce((sum, { bitrateBps }) => sum + bitrateBps, 0), locale);
+  const sum = (of: readonly TrackStats[], value: (track: TrackStats) => number): number => of.reduce((total, track) => total + value(track), 0);
+  const rate = (of: readonly TrackStats[]): string => bitrate(sum(of, ({ bitrateBps }) => bitrateBps), locale);
   const [video, sound] = [tracks.filter(isOfVideo), tracks.filter((track) => !isOfVideo(track))];
   const loss = Math.max(0, ...tracks.map(({ lossPercent }) => lossPercent)) / 100;
   const jitter = Math.max(0, ...tracks.map(({ jitterMs }) => jitterMs ?? 0));
@@ -89,6 +90,9 @@ function rowsOf(stats: ParticipantStats | null, texts: Texts, locale: string): R
     sound.length === 0 ? null : ["sound", measured.sound, rate(sound)],
     tracks.length === 0 ? null : ["loss", measured.loss, percent(loss, locale)],
     tracks.length === 0 ? null : ["jitter", measured.jitter, milliseconds(jitter, locale)],
+    picture === undefined || picture.layer === null ? null : ["layer", measured.layer, picture.layer],
+    video.length === 0 ? null : ["freezes", measured.freezes, String(sum(video, ({ freezes }) => freezes))],
+    tracks.length === 0 ? null : ["requests", measured.requests, measured.requested(sum(tracks, ({ nacks }) => nacks), sum(tracks, ({ plis }) => plis))],
     stats?.roundTripMs == null ? null : ["roundTrip", measured.roundTrip, milliseconds(stats.roundTripMs, locale)],
   ];
   return rows.filter((row) => row !== null);

@@ -13,6 +13,7 @@ export type {
   BanTerm,
   ConnectionState,
   ErrorCode,
+  EstimateReason,
   Grants,
   GuestInfo,
   MediaKind,

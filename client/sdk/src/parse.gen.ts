@@ -199,6 +199,7 @@ export const FRAMES: Frames = {
   },
   video_limited: {
     estimate_bps: number,
+    reason: orNull(text),
     slots: list(videoLimit),
   },
   video_undecodable: {

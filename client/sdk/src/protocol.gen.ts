@@ -91,6 +91,11 @@ export type NegotiateReason = "sections" | "ice_restart" | "transport_dead" | "n
 export type ConnectionState = "connecting" | "connected" | "reconnecting";
 
 /**
+ * The reason why the estimated rate of a client's downlink is not higher.
+ */
+export type EstimateReason = "start" | "delay" | "loss" | "probe" | "growth" | "remb" | "starved" | "operator";
+
+/**
  * One receive slot for whose video the client's downlink is too slow. The figures were measured when the message was
  * sent.
  */
@@ -640,7 +645,11 @@ rids: Array<string>, } | { "type": "video_limited",
 /**
  * The estimated rate of the downlink in bits per second.
  */
-estimate_bps: number, slots: Array<VideoLimit>, } | { "type": "video_undecodable", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
+estimate_bps: number, 
+/**
+ * The reason for the estimate; null if the node does not tell.
+ */
+reason: EstimateReason | null, slots: Array<VideoLimit>, } | { "type": "video_undecodable", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
 /**
  * `kicked`, `replaced` or `room_closed`.
  */

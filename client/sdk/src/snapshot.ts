@@ -5,6 +5,7 @@ import type { LocalMedia } from "./local-media";
 import type {
   ChatMessage,
   ConnectionState,
+  EstimateReason,
   Grants,
   GuestInfo,
   MediaKind,
@@ -99,6 +100,8 @@ export interface Track {
 export interface Limit {
   /** The estimated rate of this client's downlink. */
   readonly estimateBps: number;
+  /** The reason for the estimate; `null` if the node does not tell. */
+  readonly reason: EstimateReason | null;
   /** The rate of the largest layer that the tile could show. */
   readonly wantedBps: number;
   /** The rate of the layer that is sent; `null` while none is sent. */
@@ -173,9 +176,9 @@ function remoteTrack({ id, kind, source, muted }: TrackInfo, { state, slotTrack 
   return { id, kind, source, muted, paused: limit?.givenBps === null, undecodable, limit, media: slot === undefined ? null : slotTrack(slot.mid) };
 }
 
-function limitOf({ limits: { estimateBps, slots } }: State, mid: Mid): Limit | null {
+function limitOf({ limits: { estimateBps, reason, slots } }: State, mid: Mid): Limit | null {
   const limit = slots.find((limited) => limited.mid === mid);
-  return limit === undefined ? null : { estimateBps, wantedBps: limit.wanted_bps, givenBps: limit.given_bps };
+  return limit === undefined ? null : { estimateBps, reason, wantedBps: limit.wanted_bps, givenBps: limit.given_bps };
 }
 
 function ownTrack({ id, kind, source, muted }: TrackInfo, { local }: Sources): Track {

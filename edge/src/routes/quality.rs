@@ -32,7 +32,7 @@ fn write(request: &str, node: &NodeId, session: &SessionQuality) {
     let round_trip_ms = session.round_trip_ms.map_or_else(unknown, |ms| ms.to_string());
     let estimate_bps = session.estimate_bps.map_or_else(unknown, |bps| bps.to_string());
     let [sent, received] = [Flow::ClientToNode, Flow::NodeToClient].map(|flow| Total::of(&session.tracks, flow));
-    let fields: [(&str, &dyn std::fmt::Display); 16] = [
+    let fields: [(&str, &dyn std::fmt::Display); 19] = [
         ("request", &request),
         ("node", node),
         ("room", &session.room),
@@ -49,6 +49,9 @@ fn write(request: &str, node: &NodeId, session: &SessionQuality) {
         ("jitter_ms", &sent.jitter_ms.max(received.jitter_ms)),
         ("freezes", &(sent.freezes + received.freezes)),
         ("paused", &received.paused),
+        ("nacks", &(sent.nacks + received.nacks)),
+        ("plis", &(sent.plis + received.plis)),
+        ("received_frame_height", &received.frame_height),
     ];
     log::line(log::Level::Info, "quality", &fields);
 }
@@ -62,6 +65,10 @@ struct Total {
     jitter_ms: u32,
     freezes: u64,
     paused: u64,
+    nacks: u64,
+    plis: u64,
+    /// The largest layer.
+    frame_height: u16,
 }
 
 impl Total {
@@ -75,6 +82,9 @@ impl Total {
             total.packets_lost = total.packets_lost.saturating_add(track.packets_lost.into());
             total.jitter_ms = total.jitter_ms.max(track.jitter_ms);
             total.freezes = total.freezes.saturating_add(track.freezes.into());
+            total.nacks = total.nacks.saturating_add(track.nacks.into());
+            total.plis = total.plis.saturating_add(track.plis.into());
+            total.frame_height = total.frame_height.max(track.frame_height.unwrap_or(0));
             total.paused += u64::from(track.limit == Some(shared::control::QualityLimit::Paused));
         }
         total

@@ -157,8 +157,8 @@ impl Control {
             sfu::Output::LayersWanted { room, session, mid, rids } => {
                 (room, NodeToRoom::LayersWanted { session, mid, rids })
             }
-            sfu::Output::VideoLimited { room, session, estimate_bps, slots } => {
-                (room, NodeToRoom::VideoLimited { session, estimate_bps, slots })
+            sfu::Output::VideoLimited { room, session, estimate_bps, reason, slots } => {
+                (room, NodeToRoom::VideoLimited { session, estimate_bps, reason: Some(reason), slots })
             }
             sfu::Output::VideoUndecodable { room, session, mids } => {
                 (room, NodeToRoom::VideoUndecodable { session, mids })

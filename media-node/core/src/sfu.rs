@@ -40,7 +40,7 @@ use crate::stats::{DropReason, Stats};
 use crate::stun::{self, TransactionIds};
 use aws_lc_rs::hmac;
 use shared::control::{ProbeCredential, RoomToNode, SessionEnd, SessionQuality, TrackRef};
-use shared::signal::VideoLimit;
+use shared::signal::{EstimateReason, VideoLimit};
 use shared::{Mid, RoomId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -85,6 +85,7 @@ pub enum Output {
         room: RoomId,
         session: SessionId,
         estimate_bps: u32,
+        reason: EstimateReason,
         slots: Vec<VideoLimit>,
     },
     /// The slots of a session whose video codec its client cannot decode have changed.

@@ -1,9 +1,9 @@
 //! Counters by reason, read by the shell for `/metrics`; counting is an addition, never an allocation.
 
 use crate::congestion::allocate::Limit;
-use crate::congestion::controller::Reason;
 use shared::control::{Grade, SessionQuality};
 use shared::rtp_parameters::Flow;
+use shared::signal::EstimateReason;
 
 /// The reason an arriving datagram or packet was not used. The name is the metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +152,7 @@ pub struct Stats {
     pub loudest_reports: u64,
     drops: [u64; DropReason::ALL.len()],
     allocations: [u64; ALLOCATIONS.len()],
-    estimates: [u64; Reason::ALL.len()],
+    estimates: [u64; EstimateReason::MEASURED.len()],
     grades: [u64; Grade::ALL.len()],
     round_trips: [u64; ROUND_TRIP_MS.len() + 1],
     round_trip_ms: u64,
@@ -193,7 +193,7 @@ impl Stats {
     }
 
     /// Counts a change of a client's estimate.
-    pub fn estimated(&mut self, reason: Reason) {
+    pub fn estimated(&mut self, reason: EstimateReason) {
         self.estimates[reason as usize] += 1;
     }
 
@@ -219,7 +219,7 @@ impl Stats {
 
     /// Counts of estimate changes by reason.
     pub fn estimates(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Reason::ALL.map(Reason::label).into_iter().zip(self.estimates)
+        EstimateReason::MEASURED.map(EstimateReason::label).into_iter().zip(self.estimates)
     }
 
     /// Counts of samples by grade.

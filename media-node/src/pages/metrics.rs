@@ -180,10 +180,10 @@ fn round_trips(text: &mut Text, reports: &[(u16, Report)]) {
 mod tests {
     use super::*;
     use media_core::congestion::allocate::Limit;
-    use media_core::congestion::controller::Reason;
     use media_core::stats::DropReason;
     use shared::control::{Grade, SessionQuality, TrackQuality};
     use shared::rtp_parameters::{Flow, MediaKind};
+    use shared::signal::EstimateReason;
     use shared::{Mid, ParticipantId, RoomId, SessionId};
     use std::collections::BTreeSet;
 
@@ -223,7 +223,7 @@ mod tests {
         busy.stats.drop(DropReason::MalformedRtp);
         busy.stats.probe_bytes_out = 900;
         busy.stats.allocated(Limit::Estimate, true);
-        busy.stats.estimated(Reason::Delay);
+        busy.stats.estimated(EstimateReason::Delay);
         busy.stats.sampled(&sample(120));
         busy.streams.closed[1] = 5;
         let standing = Standing { is_registered: true, ..Standing::default() };
@@ -266,7 +266,7 @@ mod tests {
             assert!(text.lines().any(|line| line == expected), "{expected} is not in\n{text}");
         }
         let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
-        let reasons = Closing::ALL.len() + Refusal::ALL.len() + DropReason::ALL.len() + Reason::ALL.len();
+        let reasons = Closing::ALL.len() + Refusal::ALL.len() + DropReason::ALL.len() + EstimateReason::MEASURED.len();
         let labels = reasons + 5 + 4 + 2 * SAMPLED.len() + ROUND_TRIP_MS.len() + 3;
         assert_eq!(series.len(), 2 * METRICS.len() + labels + 1 + 2 + 5);
         let names: BTreeSet<_> = series.iter().filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name).collect();

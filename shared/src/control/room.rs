@@ -5,7 +5,7 @@ use crate::error_code::ErrorCode;
 use crate::ids::{Mid, NodeId, RecordingId, SessionId};
 use crate::object;
 use crate::rtp_parameters::Session;
-use crate::signal::{RecordingState, VideoLimit};
+use crate::signal::{EstimateReason, RecordingState, VideoLimit};
 use serde::{Deserialize, Serialize};
 
 /// Messages from a Room object to its node.
@@ -157,6 +157,9 @@ pub enum NodeToRoom {
     VideoLimited {
         session: SessionId,
         estimate_bps: u32,
+        /// The reason for the estimate; absent from older nodes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<EstimateReason>,
         #[serde(deserialize_with = "object::list")]
         slots: Vec<VideoLimit>,
     },

@@ -1,7 +1,8 @@
 //! Messages from the edge to a client.
 
 use super::{
-    BanInfo, ChatMessage, GuestInfo, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo, VideoLimit,
+    BanInfo, ChatMessage, EstimateReason, GuestInfo, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo,
+    VideoLimit,
 };
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, ParticipantId, SessionId};
@@ -179,6 +180,9 @@ pub enum EdgeToClient {
     VideoLimited {
         /// The estimated rate of the downlink in bits per second.
         estimate_bps: u32,
+        /// The reason for the estimate; null if the node does not tell.
+        #[serde(default)]
+        reason: Option<EstimateReason>,
         #[serde(deserialize_with = "object::list")]
         slots: Vec<VideoLimit>,
     },

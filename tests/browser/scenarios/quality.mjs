@@ -40,6 +40,8 @@ export function qualityScenarios(world) {
       assert.match(told.sound, /^[\d.]+ kb\/s$/);
       assert.match(told.loss, /^[\d.]+%$/);
       assert.match(told.roundTrip, /^\d+ ms$/);
+      assert.match(told.freezes, /^\d+$/);
+      assert.match(told.requests, /^\d+ NACK, \d+ PLI$/);
       const focus = () => grace.page.evaluate(() => document.activeElement?.className);
       assert.equal(await focus(), "menu details", "a screen reader reads the details");
       await grace.page.keys("Escape");

@@ -49,6 +49,9 @@ test("a node's report becomes a line for each session", async () => {
     jitter_ms: "6",
     freezes: "1",
     paused: "0",
+    nacks: "20",
+    plis: "2",
+    received_frame_height: "180",
   });
   assert.deepEqual(await linesOf("node_connected"), [], "no room was woken");
 });

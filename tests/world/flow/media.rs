@@ -2,10 +2,11 @@
 
 use media_core::congestion::arrivals::Arrivals;
 use media_core::congestion::bandwidth::Bandwidth;
-use media_core::congestion::controller::{Controller, Kind, Probe, Reason};
+use media_core::congestion::controller::{Controller, Kind, Probe};
 use media_core::random::Random;
 use media_core::rtcp::write::Writer;
 use media_core::rtcp::{self, Compound};
+use shared::signal::EstimateReason;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -78,7 +79,7 @@ pub struct Outcome {
     /// Queueing delay of each packet in milliseconds, with its arrival time.
     pub queued: Vec<(Duration, u32)>,
     /// The target every 100 ms since the flow began, and its reason.
-    pub targets: Vec<(u64, Reason)>,
+    pub targets: Vec<(u64, EstimateReason)>,
 }
 
 #[derive(Clone, Copy, Debug)]

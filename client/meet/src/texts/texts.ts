@@ -180,8 +180,9 @@ export interface Texts {
   readonly jitterOf: (time: string) => string;
   readonly quality: Readonly<Record<Quality, string>>;
   readonly connectionOf: (name: string, quality: string) => string;
-  readonly measured: Readonly<Record<"picture" | "video" | "sound" | "loss" | "jitter" | "roundTrip" | "ofSelf" | "ofOthers", string>> & {
+  readonly measured: Readonly<Record<"picture" | "video" | "sound" | "loss" | "jitter" | "roundTrip" | "layer" | "freezes" | "requests" | "ofSelf" | "ofOthers", string>> & {
     readonly size: (width: number, lines: number, framesPerSecond: number) => string;
+    readonly requested: (packets: number, keyFrames: number) => string;
   };
   /** The reason a picture is small or paused: bit rates in words. */
   readonly limit: {

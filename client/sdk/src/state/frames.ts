@@ -71,7 +71,7 @@ const HANDLERS: Handlers = {
   slots_changed: (step, { slots }) => step.update({ slots: mergeSlots(step.state.slots, slots) }),
   sections_needed: sectionsNeeded,
   layers_wanted: (step, { mid, rids }) => step.command({ do: "set_layers", layers: { mid, rids } }),
-  video_limited: (step, { estimate_bps: estimateBps, slots }) => step.update({ limits: { estimateBps, slots } }),
+  video_limited: (step, { estimate_bps: estimateBps, reason, slots }) => step.update({ limits: { estimateBps, reason, slots } }),
   video_undecodable: (step, { mids }) => step.update({ undecodable: mids }),
   transport_dead: transportDead,
   recording_updated: (step, { recording }) => step.update({ recording }),

@@ -4,6 +4,7 @@ import type {
   ChatMessage,
   ClientToEdge,
   ErrorCode,
+  EstimateReason,
   GuestInfo,
   MessageId,
   Mid,
@@ -164,10 +165,11 @@ export const NO_VIEW: View = { participants: [], lines: null };
 /** The slots limited by the downlink, and its estimated rate. */
 export interface Limits {
   readonly estimateBps: number;
+  readonly reason: EstimateReason | null;
   readonly slots: readonly VideoLimit[];
 }
 
-export const NO_LIMITS: Limits = { estimateBps: 0, slots: [] };
+export const NO_LIMITS: Limits = { estimateBps: 0, reason: null, slots: [] };
 
 /** The layers of a published section that are in use. */
 export interface WantedLayers {

@@ -209,8 +209,8 @@ describe("what the user asks for", () => {
     const client = new Client().joined();
     client.frame({ type: "layers_wanted", mid: "1", rids: ["q"] });
     const slots = [{ mid: "3", wanted_bps: 1_700_000, given_bps: null }];
-    client.frame({ type: "video_limited", estimate_bps: 90_000, slots });
-    expect(client.state.limits).toEqual({ estimateBps: 90_000, slots });
+    client.frame({ type: "video_limited", estimate_bps: 90_000, reason: "delay", slots });
+    expect(client.state.limits).toEqual({ estimateBps: 90_000, reason: "delay", slots });
     client.frame({ type: "video_undecodable", mids: ["5"] });
     expect(client.state.undecodable).toEqual(["5"]);
     expect(client.does()).toEqual(["set_layers"]);

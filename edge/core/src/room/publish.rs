@@ -192,8 +192,10 @@ fn tell_adaptation(
         }
     }
     for participant in limits {
-        if let Some(Limits { estimate_bps, slots }) = session(&participant).map(|session| session.limits.clone()) {
-            post.tell(&participant, EdgeToClient::VideoLimited { estimate_bps, slots });
+        if let Some(Limits { estimate_bps, reason, slots }) =
+            session(&participant).map(|session| session.limits.clone())
+        {
+            post.tell(&participant, EdgeToClient::VideoLimited { estimate_bps, reason, slots });
         }
     }
     for participant in undecodable {

@@ -7,8 +7,8 @@ use edge_core::fleet::PlaceAnswer;
 use edge_core::room::{Ask, Input, Output, RecordingAsk, RecordingCursor, Verb};
 use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd, TrackRef};
 use shared::signal::{
-    BanTerm, ClientToEdge, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState, RoomChange,
-    TrackSource, VideoLimit,
+    BanTerm, ClientToEdge, EstimateReason, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState,
+    RoomChange, TrackSource, VideoLimit,
 };
 use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
@@ -198,6 +198,7 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["pauses", whose, mids @ ..] => NodeToRoom::VideoLimited {
             session: session(stage, whose),
             estimate_bps: 90_000,
+            reason: Some(EstimateReason::Delay),
             slots: mids.iter().map(|mid| paused(mid_named(mid.parse().expect("a mid")))).collect(),
         },
         ["cannot", "read", whose, mids @ ..] => NodeToRoom::VideoUndecodable {

@@ -13,6 +13,7 @@ use super::reported::Reported;
 pub use super::sent::Kind;
 use super::sent::{Change, History, Sent};
 use crate::rtcp::transport_feedback::{Feedback, TICK};
+use shared::signal::EstimateReason;
 use std::time::{Duration, Instant};
 
 /// Packets leave faster than the target by this factor, so that frames are not held up; libwebrtc's factor.
@@ -45,42 +46,6 @@ const NARROW_BPS: f64 = 500_000.0;
 const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
 /// Start of the ticks; reports with 24 bits of reference time wrap.
 const TICKS_FIRST: i64 = 1 << 33;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reason {
-    /// Nothing is known yet.
-    #[default]
-    Start,
-    /// The link's queue grew.
-    Delay,
-    /// The link loses packets above the target.
-    Loss,
-    /// A probe arrived at this rate.
-    Probe,
-    /// Nothing speaks against more.
-    Growth,
-    /// The client's REMB.
-    Remb,
-    /// The client reports nothing.
-    Starved,
-}
-
-impl Reason {
-    pub const ALL: [Self; 7] =
-        [Self::Start, Self::Delay, Self::Loss, Self::Probe, Self::Growth, Self::Remb, Self::Starved];
-
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Delay => "delay",
-            Self::Loss => "loss",
-            Self::Probe => "probe",
-            Self::Growth => "growth",
-            Self::Remb => "remb",
-            Self::Starved => "starved",
-        }
-    }
-}
 
 /// Packets that a report mentions for the first time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,7 +81,7 @@ pub struct Controller {
     target_bps: f64,
     /// The target after the client's last report.
     reported_bps: f64,
-    reason: Reason,
+    reason: EstimateReason,
 }
 
 impl Controller {
@@ -146,7 +111,7 @@ impl Controller {
             start_bps,
             target_bps: start_bps,
             reported_bps: start_bps,
-            reason: Reason::Start,
+            reason: EstimateReason::Start,
         }
     }
 
@@ -168,7 +133,7 @@ impl Controller {
         (self.loss, self.overflow, self.reported) = (LossLimit::default(), Overflow::default(), Reported::default());
         self.prober.begin_anew();
         (self.starved_at, self.drains_until, self.careful_until, self.queued_since) = (None, None, None, None);
-        (self.target_bps, self.reason) = (start_bps, Reason::Start);
+        (self.target_bps, self.reason) = (start_bps, EstimateReason::Start);
     }
 
     /// Continues at another port of the client's NAT. Packets to the previous one are lost, which reveals nothing about
@@ -176,9 +141,9 @@ impl Controller {
     pub fn change_port(&mut self, now: Instant) {
         self.history.forget();
         self.starved_at = None;
-        if self.reason == Reason::Starved {
+        if self.reason == EstimateReason::Starved {
             self.rate.set(now, self.reported_bps);
-            self.conclude(now, Reason::Growth);
+            self.conclude(now, EstimateReason::Growth);
         }
     }
 
@@ -214,14 +179,14 @@ impl Controller {
     /// Takes the client's own estimate (draft-alvestrand-rmcat-remb).
     pub fn remb(&mut self, now: Instant, bps: u64) {
         self.reported.remb(bps as f64);
-        self.conclude(now, Reason::Remb);
+        self.conclude(now, EstimateReason::Remb);
         self.reported_bps = self.target_bps;
     }
 
     /// Takes the share of packets lost since the last receiver report.
     pub fn reception(&mut self, now: Instant, fraction_lost: f64) {
         self.reported.lost(fraction_lost, self.target_bps);
-        self.conclude(now, Reason::Remb);
+        self.conclude(now, EstimateReason::Remb);
     }
 
     pub fn round_trip(&mut self, _now: Instant, round_trip: Duration) {
@@ -279,7 +244,7 @@ impl Controller {
         self.padding_bytes
     }
 
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> EstimateReason {
         self.reason
     }
 
@@ -298,7 +263,7 @@ impl Controller {
             self.starved_at = Some(now + STARVED_EVERY);
             self.rate.set(now, self.rate.bps() * STARVED_FACTOR);
             self.prober.recover(now);
-            self.conclude(now, Reason::Starved);
+            self.conclude(now, EstimateReason::Starved);
         }
         self.drains_until = self.drains_until.filter(|until| now < *until);
         self.careful_until = self.careful_until.filter(|until| now < *until);
@@ -327,9 +292,9 @@ impl Controller {
         if is_other && self.overflow.is_usual() {
             self.loss.forget();
         }
-        let mut reason = Reason::Growth;
+        let mut reason = EstimateReason::Growth;
         if self.update_rate(now) {
-            reason = Reason::Delay;
+            reason = EstimateReason::Delay;
             if self.rate.bps() < SUDDEN * before {
                 self.prober.recover(now);
                 self.drains_until = Some(now + DRAIN_MAX);
@@ -337,7 +302,7 @@ impl Controller {
             }
         } else if let Some(shown) = shown.filter(|shown| shown.bps > self.rate.bps()) {
             self.rate.set(now, shown.bps);
-            reason = Reason::Probe;
+            reason = EstimateReason::Probe;
         }
         self.drains_until = self.drains_until.filter(|_| self.delay.queue() > DRAINED);
         if self.delay.take_path_longer() {
@@ -359,16 +324,16 @@ impl Controller {
         self.rate.update(now, Path { usage, recent_bps, steady_bps, round_trip: self.round_trip })
     }
 
-    fn conclude(&mut self, now: Instant, reason: Reason) {
+    fn conclude(&mut self, now: Instant, reason: EstimateReason) {
         let before = self.target_bps;
         let mut target = (self.rate.bps(), reason);
         if self.has_feedback {
             let allowed = self.loss.update(before, self.acknowledged.steady_bps());
             if let Some(bps) = allowed.filter(|bps| *bps < target.0) {
-                target = (bps, Reason::Loss);
+                target = (bps, EstimateReason::Loss);
             }
         } else if let Some((bps, is_lossy)) = self.reported.allowed_bps() {
-            target = (bps, if is_lossy { Reason::Loss } else { reason });
+            target = (bps, if is_lossy { EstimateReason::Loss } else { reason });
         }
         self.target_bps = target.0.clamp(self.min_bps, TARGET_MAX_BPS);
         if self.target_bps != before {

@@ -3,7 +3,9 @@
 use super::{Sfu, Timer};
 use crate::congestion::allocate::Estimate;
 use crate::congestion::bandwidth;
+use crate::congestion::controller::Controller;
 use crate::keys::SessionKey;
+use shared::signal::EstimateReason;
 use std::time::{Duration, Instant};
 
 /// Interval of the division.
@@ -16,6 +18,16 @@ impl Sfu {
         let Some(most) = self.most_bps() else { return estimate };
         let Estimate { target_bps, sustained_bps } = estimate.unwrap_or(Estimate::UNLIMITED);
         Some(Estimate { target_bps: target_bps.min(most), sustained_bps: sustained_bps.min(most) })
+    }
+
+    /// The reason why a client may get no more than [`Self::allowed`].
+    pub(super) fn reason(&self, key: SessionKey) -> EstimateReason {
+        let Some(session) = self.sessions.get(key) else { return EstimateReason::Start };
+        let own_bps = session.estimate.map_or(u64::MAX, |estimate| estimate.sustained_bps);
+        if self.most_bps().is_some_and(|most_bps| most_bps <= own_bps) {
+            return EstimateReason::Operator;
+        }
+        session.congestion.as_ref().map_or(EstimateReason::Start, Controller::reason)
     }
 
     /// The highest rate that any client may get.

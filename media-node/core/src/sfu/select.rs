@@ -169,7 +169,8 @@ impl Sfu {
         };
         let slots = session.limited.told().iter().filter_map(limit).collect();
         let estimate_bps = self.allowed(key).map_or(0, |estimate| saturated(estimate.sustained_bps));
-        self.outputs.push_back(Output::VideoLimited { room, session: session.id.clone(), estimate_bps, slots });
+        let reason = self.reason(key);
+        self.outputs.push_back(Output::VideoLimited { room, session: session.id.clone(), estimate_bps, reason, slots });
     }
 
     /// True if a change is yet to be reported.

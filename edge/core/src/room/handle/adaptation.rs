@@ -25,19 +25,11 @@ pub(crate) fn layers_wanted(cx: &mut Context<'_>, id: &SessionId, epoch: u64, mi
 }
 
 /// Handles the complete list of slots whose video exceeds the client's downlink.
-pub(crate) fn video_limited(
-    cx: &mut Context<'_>,
-    id: &SessionId,
-    epoch: u64,
-    estimate_bps: u32,
-    slots: Vec<VideoLimit>,
-) {
+pub(crate) fn video_limited(cx: &mut Context<'_>, id: &SessionId, epoch: u64, mut limits: Limits) {
     let Some(session) = cx.state.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
     let Some(negotiated) = cx.state.negotiated(id) else { return };
     let is_slot = |limit: &VideoLimit| negotiated.slots().any(|(mid, _, _)| *mid == limit.mid);
-    let mut known = slots;
-    known.retain(is_slot);
-    let limits = Limits { estimate_bps, slots: known };
+    limits.slots.retain(is_slot);
     if session.limits.slots == limits.slots {
         return;
     }

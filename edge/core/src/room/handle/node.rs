@@ -4,7 +4,7 @@ use crate::SocketId;
 use crate::room::context::Context;
 use crate::room::handle::{adaptation, assignment, hello, loudest, record};
 use crate::room::state::meta::EarlyHello;
-use crate::room::state::sessions::MediaState;
+use crate::room::state::sessions::{Limits, MediaState};
 use crate::room::state::sockets::Kind;
 use shared::control::{ControlError, NodeToRoom, RoomToNode, SessionEnd};
 use shared::signal::close_code;
@@ -45,8 +45,8 @@ pub(crate) fn frame(cx: &mut Context<'_>, socket: SocketId, frame: Result<NodeTo
         (NodeToRoom::LayersWanted { session, mid, rids }, Some(epoch)) => {
             adaptation::layers_wanted(cx, &session, epoch, &mid, &rids);
         }
-        (NodeToRoom::VideoLimited { session, estimate_bps, slots }, Some(epoch)) => {
-            adaptation::video_limited(cx, &session, epoch, estimate_bps, slots);
+        (NodeToRoom::VideoLimited { session, estimate_bps, reason, slots }, Some(epoch)) => {
+            adaptation::video_limited(cx, &session, epoch, Limits { estimate_bps, reason, slots });
         }
         (NodeToRoom::VideoUndecodable { session, mids }, Some(epoch)) => {
             adaptation::video_undecodable(cx, &session, epoch, &mids);

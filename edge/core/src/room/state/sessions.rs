@@ -4,7 +4,7 @@ use crate::random;
 use crate::random::Random;
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::Fingerprint;
-use shared::signal::VideoLimit;
+use shared::signal::{EstimateReason, VideoLimit};
 use shared::{Mid, ParticipantId, SessionId};
 use std::collections::BTreeMap;
 
@@ -32,6 +32,8 @@ pub(crate) struct MediaSession {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
     pub(crate) estimate_bps: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<EstimateReason>,
     pub(crate) slots: Vec<VideoLimit>,
 }
 
@@ -61,7 +63,7 @@ impl MediaSession {
             version,
             media: MediaState::New,
             layers: BTreeMap::new(),
-            limits: Limits { estimate_bps: 0, slots: Vec::new() },
+            limits: Limits { estimate_bps: 0, reason: None, slots: Vec::new() },
             undecodable: Vec::new(),
         }
     }

@@ -44,7 +44,7 @@ fn what_is_sent_bounds_the_growth_but_does_not_lower_the_target() {
     // 400 kbit/s are sent, which reveal up to half as much more.
     let target = controller.target_bps();
     assert!((550_000..=620_000).contains(&target), "{target}");
-    assert_eq!(controller.reason(), Reason::Growth);
+    assert_eq!(controller.reason(), EstimateReason::Growth);
     assert!(controller.next_probe(at(20_000)).is_none(), "nobody wants more");
     assert_eq!(controller.pacing_bps(), (target as f64 * PACING) as u64);
 }
@@ -58,7 +58,7 @@ fn a_client_that_falls_silent_is_sent_less_and_less() {
     send(&mut controller, 2_000, 2_900, false);
     assert_eq!((controller.target_bps(), controller.poll_timeout()), (before, Some(at(3_000))));
     send(&mut controller, 2_900, 6_000, false);
-    assert_eq!(controller.reason(), Reason::Starved);
+    assert_eq!(controller.reason(), EstimateReason::Starved);
     let starved = controller.target_bps();
     assert!(starved < before / 4 && starved >= TARGET_MIN_BPS as u64, "{starved} of {before}");
     send(&mut controller, 6_000, 9_000, true);
@@ -75,12 +75,12 @@ fn another_route_begins_anew_and_reports_about_the_previous_one_say_nothing() {
     });
     controller.set_wanted(at(20_000), 1_000_000, 2_000_000);
     controller.change_route(at(20_100));
-    assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
+    assert_eq!((controller.target_bps(), controller.reason()), (300_000, EstimateReason::Start));
     assert_eq!(controller.known_pacing_bps(), Some(750_000), "the client is known to report");
     // Half of them were lost, and the others waited for seconds.
     let arrivals: Vec<_> = (0..20).map(|number| (number % 2 == 0).then_some(22_000 + 100 * number)).collect();
     assert_eq!(report(&mut controller, 20_200, first, &arrivals), News::default());
-    assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
+    assert_eq!((controller.target_bps(), controller.reason()), (300_000, EstimateReason::Start));
     controller.sent(at(20_300), PACKET_BYTES, Kind::Video, None);
     let probes: Vec<_> = std::iter::from_fn(|| controller.next_probe(at(20_300))).map(|probe| probe.bps).collect();
     assert_eq!(probes, [1_200_000, 2_100_000]);
@@ -112,7 +112,7 @@ fn another_port_keeps_the_estimate_and_returns_what_silence_took() {
     });
     controller.change_port(at(20_500));
     assert_eq!(report(&mut controller, 20_600, first, &[None; 20]), News::default());
-    assert_eq!((controller.target_bps(), controller.reason()), (before, Reason::Growth));
+    assert_eq!((controller.target_bps(), controller.reason()), (before, EstimateReason::Growth));
     send(&mut controller, 20_600, 26_000, false);
     assert!(controller.target_bps() < before / 4);
     controller.change_port(at(26_000));
@@ -123,13 +123,13 @@ fn another_port_keeps_the_estimate_and_returns_what_silence_took() {
 fn clients_without_feedback_are_believed() {
     let mut controller = Controller::new(at(0), &Bandwidth::default());
     send(&mut controller, 0, 5_000, false);
-    assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
+    assert_eq!((controller.target_bps(), controller.reason()), (300_000, EstimateReason::Start));
     controller.remb(at(5_000), 2_000_000);
-    assert_eq!((controller.target_bps(), controller.reason()), (2_000_000, Reason::Remb));
+    assert_eq!((controller.target_bps(), controller.reason()), (2_000_000, EstimateReason::Remb));
     controller.reception(at(6_000), 0.3);
-    assert_eq!((controller.target_bps(), controller.reason()), (1_700_000, Reason::Loss));
+    assert_eq!((controller.target_bps(), controller.reason()), (1_700_000, EstimateReason::Loss));
     controller.remb(at(7_000), 1_000_000);
-    assert_eq!((controller.target_bps(), controller.reason()), (1_000_000, Reason::Remb));
+    assert_eq!((controller.target_bps(), controller.reason()), (1_000_000, EstimateReason::Remb));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn reports_of_what_was_never_sent_say_nothing() {
     let mut controller = Controller::new(at(0), &Bandwidth::default());
     report(&mut controller, 100, 7, &[Some(1), None, Some(2)]);
     report(&mut controller, 100, 65_000, &[Some(1), None, Some(2)]);
-    assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
+    assert_eq!((controller.target_bps(), controller.reason()), (300_000, EstimateReason::Start));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn a_client_is_sent_no_more_than_it_may() {
     camera.run_for(4_000);
     assert_eq!(camera.layers_within(1, 1_000), [1]);
     assert!(kbps_to(&mut camera, 1, 5) <= 700);
-    assert_eq!(camera.told(), ["limited h"], "and is told why");
+    assert_eq!(camera.told(), ["limited h by operator"], "and is told why");
 }
 
 // Holds S3-DEP-07, S1-ROOM-04.

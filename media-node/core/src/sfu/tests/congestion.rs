@@ -1,7 +1,6 @@
 //! A subscriber's reports about its link, and the node's reaction.
 
 use super::*;
-use crate::congestion::controller::Reason;
 use crate::rtcp::transport_feedback::Report;
 use crate::virtual_time::start;
 
@@ -89,9 +88,15 @@ fn the_estimate_outlives_a_port_but_no_address() {
     let before = controller(&mut world).target_bps();
     assert!(before > 350_000, "{before}");
     move_to(&mut world, "192.0.2.1:20000");
-    assert_eq!((controller(&mut world).target_bps(), controller(&mut world).reason()), (before, Reason::Growth));
+    assert_eq!(
+        (controller(&mut world).target_bps(), controller(&mut world).reason()),
+        (before, EstimateReason::Growth)
+    );
     move_to(&mut world, "198.51.100.7:20000");
-    assert_eq!((controller(&mut world).target_bps(), controller(&mut world).reason()), (300_000, Reason::Start));
+    assert_eq!(
+        (controller(&mut world).target_bps(), controller(&mut world).reason()),
+        (300_000, EstimateReason::Start)
+    );
 }
 
 #[test]
@@ -102,12 +107,12 @@ fn reports_of_arrivals_move_the_estimate() {
     // 400 kbit/s arrive without delay.
     let target = controller(&mut world).target_bps();
     assert!((330_000..450_000).contains(&target), "{target}");
-    assert_eq!(controller(&mut world).reason(), Reason::Growth);
+    assert_eq!(controller(&mut world).reason(), EstimateReason::Growth);
     for number in 0..150 {
         send_frame(&mut world, 0, number == 0, &[1_000]);
         world.run_for(20);
     }
-    assert_eq!(controller(&mut world).reason(), Reason::Starved);
+    assert_eq!(controller(&mut world).reason(), EstimateReason::Starved);
 }
 
 #[test]
@@ -119,7 +124,10 @@ fn a_client_without_numbers_is_believed() {
     });
     world.send(1, datagram);
     world.run_for(20);
-    assert_eq!((controller(&mut world).target_bps(), controller(&mut world).reason()), (1_500_000, Reason::Remb));
+    assert_eq!(
+        (controller(&mut world).target_bps(), controller(&mut world).reason()),
+        (1_500_000, EstimateReason::Remb)
+    );
 }
 
 #[test]
@@ -130,7 +138,7 @@ fn a_link_that_carries_more_is_found_by_probes() {
     controller(&mut world).set_wanted(now, 2_500_000, 2_500_000);
     let mut reported = 0;
     play(&mut world, 50, 1_000, &mut reported);
-    assert_eq!(controller(&mut world).reason(), Reason::Probe);
+    assert_eq!(controller(&mut world).reason(), EstimateReason::Probe);
     let target = controller(&mut world).target_bps();
     assert!(target > 2_000_000, "{target}");
     let probed = world.sfu.stats().probe_bytes_out;

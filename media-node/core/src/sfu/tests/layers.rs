@@ -199,14 +199,15 @@ impl Camera {
     pub(super) fn told(&mut self) -> Vec<String> {
         let told = std::mem::take(&mut self.world.outputs).into_iter().filter_map(|output| match output {
             Output::LayersWanted { rids, .. } => Some(format!("wanted {}", rids.join(","))),
-            Output::VideoLimited { slots, .. } => {
+            Output::VideoLimited { slots, reason, .. } => {
                 let given = |slot: &VideoLimit| match slot.given_bps {
                     None => " paused",
                     Some(..300_000) => " q",
                     Some(..1_000_000) => " h",
                     Some(1_000_000..) => " f",
                 };
-                Some(format!("limited{}", slots.iter().map(given).collect::<String>()))
+                let by = if slots.is_empty() { String::new() } else { format!(" by {}", reason.label()) };
+                Some(format!("limited{}{by}", slots.iter().map(given).collect::<String>()))
             }
             Output::SessionConnected { .. }
             | Output::SessionClosed { .. }
@@ -271,7 +272,7 @@ fn a_viewer_gets_what_its_downlink_takes_and_others_are_untouched() {
     camera.run_for(3_500);
     assert_eq!(camera.layers_within(1, 500), [2]);
     assert_eq!(camera.layers_within(2, 500), [2]);
-    assert_eq!(camera.told(), ["limited q", "limited paused", "limited q", "limited"]);
+    assert_eq!(camera.told(), ["limited q by start", "limited paused by start", "limited q by start", "limited"]);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn the_smallest_layer_loses_frames_before_it_is_paused() {
         assert!(frames.abs_diff(expected) <= 1, "{kbps} kbit/s: {frames} frames");
     }
     let told = camera.told();
-    assert_eq!(told.iter().filter(|said| *said == "limited paused").count(), 1, "{told:?}");
+    assert_eq!(told.iter().filter(|said| said.starts_with("limited paused")).count(), 1, "{told:?}");
 }
 
 #[test]
