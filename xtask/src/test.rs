@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the only definition of green, here and in CI.
 
 mod delivery;
+mod repetitions;
 mod steps;
 mod tally;
 mod terraform;
@@ -16,6 +17,7 @@ use crate::progress::{self, Line};
 use crate::setup::{self, Tools};
 use crate::signals::Interrupted;
 use crate::workspace::Workspace;
+use repetitions::Repetitions;
 use steps::{STEPS, Step};
 use tally::Tally;
 
@@ -39,8 +41,7 @@ pub(crate) struct Run<'a> {
     tally: Tally,
     /// Compile time of all steps so far.
     built: Duration,
-    /// Tests that failed and then passed.
-    unsteady: Vec<String>,
+    repetitions: Repetitions,
 }
 
 struct Outcome {
@@ -66,8 +67,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     }
     println!("setup");
     let tools = setup::for_build(workspace)?;
-    let mut run =
-        Run { workspace, tools: &tools, tally: Tally::default(), built: Duration::ZERO, unsteady: Vec::new() };
+    let mut run = Run {
+        workspace,
+        tools: &tools,
+        tally: Tally::default(),
+        built: Duration::ZERO,
+        repetitions: Repetitions::default(),
+    };
     let mut outcomes: Vec<Outcome> = Vec::new();
     for step in chosen {
         let broken = outcomes.iter().any(|outcome| outcome.failed);
@@ -146,14 +152,14 @@ impl Run<'_> {
         outcome
     }
 
-    /// Runs tests of real programs on real time, by cargo. Those that fail run once more, because a machine that is busy for a moment
-    /// is no defect; the summary names those that pass then.
+    /// Runs tests of real programs on real time, by cargo. Those that fail run once more if they are few, because a
+    /// machine that is busy for a moment is no defect; the summary names those that pass then.
     fn real_tests(&mut self, name: &str, filters: &[&str], options: &[&str]) -> Result<()> {
         let command = |run: &Self, options: &[&str]| run.tests(&[filters, &["--no-fail-fast", "--"], options].concat());
         let (outcome, log) = self.logged(name, command(self, options))?;
         let failed = tally::failed_tests(&log);
         let first = Tally::of(&log, outcome.is_ok());
-        if failed.is_empty() {
+        if !self.repetitions.allow(failed.len()) {
             self.tally = self.tally.plus(first);
             return outcome;
         }
@@ -175,7 +181,7 @@ impl Run<'_> {
         };
         let (outcome, log) = self.logged(name, command(self))?;
         let failed = tally::failed_tests(&log);
-        if failed.is_empty() {
+        if !self.repetitions.allow(failed.len()) {
             self.tally = self.tally.plus(Tally::of(&log, outcome.is_ok()));
             return outcome;
         }
@@ -187,8 +193,8 @@ impl Run<'_> {
     /// Like [`Self::real_tests`], for a program that is one test.
     fn real_program(&mut self, name: &str, program: impl Fn(&Self) -> Command) -> Result<()> {
         let (outcome, log) = self.logged(name, program(self))?;
-        if outcome.is_ok() {
-            self.tally = self.tally.plus(Tally::of(&log, true));
+        if outcome.is_ok() || !self.repetitions.allow(1) {
+            self.tally = self.tally.plus(Tally::of(&log, outcome.is_ok()));
             return outcome;
         }
         self.once_more(name, &[name], program(self))
@@ -196,7 +202,7 @@ impl Run<'_> {
 
     fn once_more(&mut self, name: &str, failed: &[&str], command: Command) -> Result<()> {
         self.command(&format!("{name}, once more"), command)?;
-        self.unsteady.extend(failed.iter().map(|test| format!("{name}: {test}")));
+        self.repetitions.have_passed(name, failed);
         Ok(())
     }
 
@@ -245,10 +251,7 @@ fn summarise(outcomes: &[Outcome], run: &Run<'_>) {
             None => println!("  - {name:<10} not run"),
         }
     }
-    for name in &run.unsteady {
-        println!("  ? failed, and passed when it ran again: {name}");
-    }
-    println!("\n{} passed, {} failed", run.tally.passed, run.tally.failed);
+    println!("{}", run.repetitions.summary(run.tally));
 }
 
 #[cfg(test)]
