@@ -47,7 +47,7 @@ impl Space {
     }
 
     /// Counts existing parts.
-    pub(crate) fn note(&self, bytes: u64) {
+    fn note(&self, bytes: u64) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }
 
@@ -181,8 +181,9 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Segments left behind by an earlier process; unreadable ones are set aside with a warning.
-    pub(crate) fn leftovers(root: &Path) -> Result<Vec<Self>> {
+    /// Segments left behind by an earlier process, whose parts take space. Folders without a readable header stay where
+    /// they are, with a warning, until an operator removes them; they take space too.
+    pub(crate) fn leftovers(root: &Path, space: &Space) -> Result<Vec<Self>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
             let path = entry?.path();
@@ -190,8 +191,18 @@ impl Folder {
                 continue;
             }
             match fs::read_to_string(path.join(HEAD)).ok().and_then(|text| serde_json::from_str(&text).ok()) {
-                Some(head) => found.push(Self { path, head }),
-                None => tracing::warn!(folder = %path.display(), "ignoring a spool folder without a header"),
+                Some(head) => {
+                    let folder = Self { path, head };
+                    space.note(folder.parts_bytes());
+                    found.push(folder);
+                }
+                None => {
+                    let files = fs::read_dir(path.join(PARTS)).into_iter().flatten().flatten();
+                    let bytes = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+                    space.note(bytes);
+                    let folder = path.display();
+                    tracing::warn!(%folder, bytes, "a spool folder has no readable header: remove it to free its space");
+                }
             }
         }
         Ok(found)
@@ -228,7 +239,7 @@ impl Folder {
     }
 
     /// The total size of the waiting parts.
-    pub(crate) fn parts_bytes(&self) -> u64 {
+    fn parts_bytes(&self) -> u64 {
         let parts = self.parts().unwrap_or_default();
         parts.iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum()
     }
@@ -328,14 +339,22 @@ mod tests {
         fs::write(folder.path.join(ROWS), format!("{}\n{{\"at_ms\":", serde_json::to_string(&row(5)).expect("json")))
             .expect("writes");
 
-        let left = Folder::leftovers(&root).expect("reads");
+        let unreadable = root.join("rec-8");
+        fs::create_dir_all(unreadable.join(PARTS)).expect("a folder");
+        fs::write(unreadable.join(HEAD), b"{").expect("writes");
+        fs::write(unreadable.join(PARTS).join("t1!000000-0.webm"), [0; 90]).expect("writes");
+
+        let space = Space::of(100);
+        let left = Folder::leftovers(&root, &space).expect("reads");
         assert_eq!(left.len(), 1);
+        assert!(unreadable.exists() && space.take(6).is_ok(), "a part of 4 bytes and one of 90 are there");
+        assert!(space.take(7).is_err());
         let parts = left[0].parts().expect("reads");
         assert_eq!(parts.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), [key]);
         let manifest = left[0].manifest(true).expect("reads");
         assert_eq!((manifest.is_sealed, manifest.epoch, manifest.rows), (true, 7, vec![row(5)]));
         left[0].remove().expect("removes");
-        assert!(Folder::leftovers(&root).expect("reads").is_empty());
+        assert!(Folder::leftovers(&root, &Space::of(100)).expect("reads").is_empty());
         fs::remove_dir_all(&root).expect("removes");
     }
 

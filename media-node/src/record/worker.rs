@@ -103,10 +103,9 @@ impl Worker {
 
     /// Resumes the segments left behind by an earlier process.
     pub(super) fn recover(&mut self) -> Result<()> {
-        for folder in Folder::leftovers(&self.root)? {
+        for folder in Folder::leftovers(&self.root, &self.shared.space)? {
             let manifest = &folder.head.manifest;
             tracing::info!(recording = %manifest.recording, epoch = manifest.epoch, "resuming an unfinished recording");
-            self.shared.space.note(folder.parts_bytes());
             // The sender may be dropped: its last value stays.
             let (_, standing) = watch::channel(Standing { is_over: true, ..Standing::default() });
             self.upload(folder, standing);

@@ -80,7 +80,7 @@ fn temporary(name: &str) -> PathBuf {
 }
 
 fn folder(root: &std::path::Path) -> Folder {
-    Folder::leftovers(root).expect("folders").pop().expect("one of them")
+    Folder::leftovers(root, &Space::of(u64::MAX)).expect("folders").pop().expect("one of them")
 }
 
 /// The times of each part's frames.
