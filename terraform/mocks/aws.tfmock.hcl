@@ -1,4 +1,4 @@
-# What AWS would answer, in the forms that the provider checks.
+# Answers of AWS, in the forms that the provider checks.
 
 mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }

@@ -1,4 +1,4 @@
-# What a host may do: nothing that is not in one of these statements.
+# The permissions of a host: nothing beyond these statements.
 
 locals {
   account = data.aws_caller_identity.current.account_id

@@ -1,4 +1,4 @@
-# What a host is made of: the repository's own unit for the node, and a program that looks after it.
+# The contents of a host: the node's systemd unit from this repository, and a program that looks after the node.
 
 locals {
   host_folder = "/usr/local/lib/rotunda"

@@ -1,4 +1,4 @@
-# How long objects are kept, and where.
+# Retention periods and storage classes of objects.
 
 resource "aws_s3_bucket_lifecycle_configuration" "recordings" {
   #checkov:skip=CKV_AWS_300:rule unfinished-uploads does it, and this check loses it beside a dynamic rule; storage.tftest.hcl asserts it

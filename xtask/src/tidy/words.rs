@@ -10,15 +10,21 @@ const ASKING: &[&str] = &["how", "what", "when", "whether", "who", "whom", "whos
 
 pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     let language = Language::of(file);
-    if language.is_none() && !file.ends_with(".md") {
+    let has_hashes = [".toml", ".tf", ".hcl"].iter().any(|ending| file.ends_with(ending));
+    if language.is_none() && !has_hashes && !file.ends_with(".md") {
         return Vec::new();
     }
+    // Strings of settings and of Terraform are descriptions for people.
     let text = language.map_or_else(|| text.to_owned(), |language| source::blank_literals(text, language));
     let mut offences = Vec::new();
     let mut before = None;
     for (at, line) in text.lines().enumerate() {
         let vague = words(line).into_iter().find(|word| VAGUE.contains(&word.as_str()));
-        let prose = language.and_then(|_| Prose::of(line));
+        let prose = match language {
+            Some(_) => Prose::of(line),
+            None if has_hashes => Prose::behind_hash(line),
+            None => None,
+        };
         let first =
             prose.filter(|prose| !prose.continues(before)).and_then(|prose| words(prose.text).into_iter().next());
         let asking = first.filter(|word| ASKING.contains(&word.as_str()));
@@ -53,6 +59,14 @@ impl<'a> Prose<'a> {
         let behind = || ["//", "/*"].iter().find_map(|mark| Some((*mark, line.split_once(mark)?.1, true)));
         let (mark, text, is_behind_code) = whole.or_else(behind)?;
         Some(Self { mark, text: text.trim_start_matches(['*', '/', '!', ' ']), is_behind_code })
+    }
+
+    /// In TOML and Terraform.
+    fn behind_hash(line: &'a str) -> Option<Self> {
+        let line = line.trim();
+        let whole = line.strip_prefix('#').map(|text| (text, false));
+        let (text, is_behind_code) = whole.or_else(|| Some((line.split_once(" # ")?.1, true)))?;
+        Some(Self { mark: "#", text: text.trim_start(), is_behind_code })
     }
 
     /// True if the comment on the line before goes on here.
@@ -134,6 +148,14 @@ mod tests {
             check_lines("a/x.rs", comment, &[]);
         }
         check_lines("a/x.rs", "let a = 1; // The one.\n// What follows.\n", &[2]);
+    }
+
+    #[test]
+    fn settings_and_terraform_are_read_too() {
+        check_lines("a.toml", "# What it is.\na = 1 # When it is.\n# It says\n# what it is.\n", &[1, 2]);
+        check_lines("a.tf", "# Why.\nvariable \"a\" {\n  description = \"For whoever.\"\n}\n", &[1, 3]);
+        check_lines("a.tftest.hcl", "# Somebody.\n", &[1]);
+        check_lines("a.toml", "what = \"the # of rows\"\n", &[]);
     }
 
     #[test]
