@@ -10,7 +10,7 @@ export const en: Texts = {
   recordingStarts: "Starting the recording…",
   recordingRuns: "This call is being recorded",
   recordedIfJoined: "This call is being recorded. If you join, you’ll be recorded too.",
-  recordingHolds: "This call is being recorded, but the storage doesn’t answer",
+  recordingHolds: "This call is being recorded, but storage isn’t responding",
   recordingLacksSpace: "This call is being recorded, but the server is running out of space",
   recordingFinishes: "Saving…",
   recordingEmpty: "Nothing was recorded: nobody shared sound or video.",
