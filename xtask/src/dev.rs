@@ -22,7 +22,7 @@ use recipe::{Recipe, Recipes};
 use stack::{ApiKey, Stack};
 
 /// Printed before hundreds of crates are compiled.
-const FIRST_START: &str = "  The first start compiles everything: about 6 minutes on two cores, and 3 GB of disk in target/, \
+const FIRST_START: &str = "  The first start compiles everything: three to five minutes on two cores, and 3 GB of disk in target/, \
     node_modules/ and .rotunda/.\n  The call works first; TURN and recording follow while you use it. Later starts take seconds.\n";
 
 #[derive(Clone, Debug, clap::Args)]
