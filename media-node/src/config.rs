@@ -249,13 +249,16 @@ pub(crate) mod tests {
         assert_eq!(mistakes, expected);
     }
 
+    // Holds S2-MED-02.
     #[test]
     fn defaults_are_enough_for_the_rest() {
         let config = read(GOOD, &[]).expect("good settings");
         assert_eq!(*config.edges, [edge("wss://edge.example.org")]);
         assert_eq!(config.edges[0].join("/v1/nodes/socket"), "wss://edge.example.org/v1/nodes/socket");
         assert_eq!((config.listen.port(), config.sessions_max), (7_000, 2_000));
-        assert!(config.shards >= 1 && config.http_listen.ip().is_loopback());
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        assert_eq!(usize::from(config.shards), cores.min(limits::SHARDS_PER_NODE_MAX));
+        assert!(config.http_listen.ip().is_loopback());
         assert_eq!(config.logs, Logs { format: LogFormat::Text, filter: "info".to_owned() });
     }
 

@@ -76,3 +76,17 @@ fn check_settings(workspace: &Workspace) -> Result<Vec<Offence>> {
     let sources: Result<Vec<_>> = settings::SOURCES.into_iter().map(|file| Ok((file, read(file)?))).collect();
     Ok(settings::check(&read(settings::PAGE)?, &sources?))
 }
+
+#[cfg(test)]
+mod tests {
+    // Holds S3-TEST-02.
+    #[test]
+    fn the_licence_is_mit_everywhere() {
+        assert!(include_str!("../../LICENSE").starts_with("MIT License\n"));
+        assert!(include_str!("../../Cargo.toml").contains("\nlicense = \"MIT\"\n"));
+        for package in [include_str!("../../client/sdk/package.json"), include_str!("../../client/react/package.json")]
+        {
+            assert!(package.contains("\"license\": \"MIT\""));
+        }
+    }
+}
