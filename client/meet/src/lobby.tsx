@@ -143,7 +143,11 @@ function Choices({ captures }: { captures: Captures }) {
   const microphone = useCapture(captures.microphone);
   const camera = useCapture(captures.camera);
   const devices = useDevices(`${microphone.track?.id}/${camera.track?.id}`);
-  const problems = deviceErrorTexts(texts, [microphone.error, camera.error]);
+  const problems = [
+    ...deviceErrorTexts(texts, [microphone.error, camera.error]),
+    ...(microphone.interrupted ? [texts.interrupted.microphone] : []),
+    ...(camera.interrupted ? [texts.interrupted.camera] : []),
+  ];
   return (
     <>
       <div className="choices">

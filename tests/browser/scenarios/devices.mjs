@@ -199,6 +199,18 @@ export function deviceScenarios(world) {
       await Promise.all([ada.close(), grace.close()]);
     });
 
+    test("a phone call interrupts the microphone in the lobby, which says so until it is over", async () => {
+      const ada = await lobby("held", { devices: {} });
+      const alert = () => ada.page.evaluate(() => document.querySelector(".lobby [role=alert]")?.textContent ?? "");
+      await until("both are on", async () => Object.values(await lobbySays(ada)).every((isOn) => isOn) && (await inUse(ada)) === 2);
+      await ada.page.evaluate(() => window.interrupt("audio", true));
+      await until("the lobby says why it is off", async () => /Your microphone was interrupted/.test(await alert()));
+      assert.deepEqual(await lobbySays(ada), { microphone: false, camera: true });
+      await ada.page.evaluate(() => window.interrupt("audio", false));
+      await until("it is on again", async () => (await alert()) === "" && (await lobbySays(ada)).microphone);
+      await ada.close();
+    });
+
     test("a phone call interrupts the microphone: the bar says off, and on again after it", async () => {
       const ada = await lobby("interrupted", { devices: {} });
       await join(ada);
