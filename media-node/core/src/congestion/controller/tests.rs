@@ -70,15 +70,15 @@ fn a_client_that_falls_silent_is_sent_less_and_less() {
 fn the_operator_sets_the_first_target_and_the_lowest() {
     let bandwidth = Bandwidth { start_bps: 1_000_000, min_bps: 600_000, ..Bandwidth::default() };
     let mut controller = Controller::new(at(0), &bandwidth);
-    assert_eq!((controller.target_bps(), controller.reason()), (1_000_000, Reason::Start));
+    assert_eq!((controller.target_bps(), controller.reason()), (1_000_000, EstimateReason::Start));
     controller.remb(at(0), 100_000);
-    assert_eq!((controller.target_bps(), controller.reason()), (600_000, Reason::Remb));
+    assert_eq!((controller.target_bps(), controller.reason()), (600_000, EstimateReason::Remb));
     let mut controller = Controller::new(at(0), &bandwidth);
     send(&mut controller, 0, 2_000, true);
     send(&mut controller, 2_000, 10_000, false);
-    assert_eq!((controller.target_bps(), controller.reason()), (600_000, Reason::Starved));
+    assert_eq!((controller.target_bps(), controller.reason()), (600_000, EstimateReason::Starved));
     controller.change_route(at(10_000));
-    assert_eq!((controller.target_bps(), controller.reason()), (1_000_000, Reason::Start));
+    assert_eq!((controller.target_bps(), controller.reason()), (1_000_000, EstimateReason::Start));
 }
 
 #[test]
