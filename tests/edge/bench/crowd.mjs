@@ -9,18 +9,22 @@ const PATIENCE_MS = 60_000;
 const HEAD_BYTES = 64;
 
 /** The first participants publish: a third of a small room, thirty of a large one. */
-const publishersOf = (count) => Math.min(PUBLISHERS_MAX, Math.ceil(count * 0.3));
+export const publishersOf = (count) => Math.min(PUBLISHERS_MAX, Math.ceil(count * 0.3));
 
 export class Member {
   bytes = 0;
   frames = 0;
+  /** The last revision of the roster that a frame named. */
+  revision = null;
   #requests = 0;
   #waiting = new Map();
+  #expected = new Set();
 
-  static open(edge, room, number, claims) {
+  /** With a resume `secret` instead of a new token. */
+  static open(edge, room, number, claims, secret) {
     const id = `p${number}`;
     const headers = { "cf-connecting-ip": `2001:db8:${(number >> 8).toString(16)}:${(number & 255).toString(16)}00::1` };
-    const protocols = ["rotunda.v1", `token.${joinToken(room, id, claims)}`];
+    const protocols = ["rotunda.v1", secret ? `resume.${secret}` : `token.${joinToken(room, id, claims)}`];
     const socket = new WebSocket(`${edge.ws}/v1/rooms/${room}/socket`, protocols, { perMessageDeflate: false, headers });
     return new Promise((resolve, reject) => {
       const member = new Member(id, socket);
@@ -34,6 +38,9 @@ export class Member {
     socket.on("message", (data) => {
       this.bytes += data.length;
       this.frames += 1;
+      const at = data.lastIndexOf('"revision":');
+      if (at !== -1) this.revision = Number.parseInt(data.toString("latin1", at + '"revision":'.length), 10);
+      for (const expectation of this.#expected) expectation(data);
       const [, number] = /"in_reply_to":(\d+)/.exec(data.toString("latin1", 0, HEAD_BYTES)) ?? [];
       const resolve = this.#waiting.get(Number(number));
       if (!resolve) return;
@@ -41,6 +48,23 @@ export class Member {
       resolve(data.toString());
     });
     socket.on("close", (code) => (this.closed = code));
+  }
+
+  /** The next frame with each of these texts. */
+  hears(...texts) {
+    return new Promise((resolve, reject) => {
+      const expectation = (data) => {
+        const frame = data.toString();
+        if (texts.every((text) => frame.includes(text))) end(resolve, frame);
+      };
+      const end = (settle, result) => {
+        clearTimeout(timer);
+        this.#expected.delete(expectation);
+        settle(result);
+      };
+      const timer = setTimeout(() => end(reject, new Error(`${this.id} heard no ${texts.join()}; closed: ${this.closed}`)), PATIENCE_MS);
+      this.#expected.add(expectation);
+    });
   }
 
   /** The text of the reply. */
