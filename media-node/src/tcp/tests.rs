@@ -291,7 +291,7 @@ async fn strangers_that_send_no_check_are_closed() {
 async fn half_open_connections_make_room_for_new_ones_and_one_address_has_a_share() {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
     let address: SocketAddr = listener.local_addr().expect("an address");
-    let limits = Limits { connections: 100, per_address: 5, strangers: 2 };
+    let limits = Limits { connections: 100, per_address: 5, strangers: 2, strangers_per_address: 2 };
     let lobby = Lobby::new(Arc::new([]), limits, limits::STRANGER_TIMEOUT);
     let serving = tokio::spawn(lobby.clone().serve(listener));
     let mut clients = Vec::new();
