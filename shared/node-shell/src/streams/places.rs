@@ -10,7 +10,7 @@ pub struct Limits {
     /// Connections from one IPv4 address or IPv6 /64.
     pub per_address: usize,
     pub strangers: usize,
-    /// Strangers from one address: a further one evicts the oldest of its own, not somebody else's.
+    /// Strangers from one address: a further one evicts the oldest of these.
     pub strangers_per_address: usize,
 }
 
