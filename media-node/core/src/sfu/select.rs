@@ -102,8 +102,10 @@ impl Sfu {
             let is_raise = size(stream, tempo) > size(slot.wanted(), slot.tempo());
             let is_fall = !is_raise && grant.limit == Limit::Estimate;
             let is_other = stream != slot.wanted();
-            // More or fewer frames of the same layer cost no key frame, so they may come and go.
-            if is_other && is_raise {
+            // More or fewer frames of the same layer cost no key frame, so they may come and go; nor does a layer that
+            // begins with one right now.
+            let costs_keyframe = is_other && !stream.is_some_and(|key| begins_now(&self.streams, key, now));
+            if costs_keyframe && is_raise {
                 slot.raises.raised(now, estimate_bps);
             } else if is_other && is_fall {
                 slot.raises.fell(now, estimate_bps);
@@ -128,9 +130,7 @@ impl Sfu {
     fn want_keyframe_for(&mut self, now: Instant, key: SessionKey, place: usize) {
         let Some(session) = self.sessions.get(key).filter(|session| session.is_connected()) else { return };
         let Some(key) = session.slots.get(place).and_then(Slot::awaits_keyframe_of) else { return };
-        // One that waits for the next round comes in time.
-        let is_coming = |stream: &Stream| stream.keyframes.has_arrived_since(now) && stream.has_pending();
-        if !self.streams.get(key).is_some_and(is_coming) {
+        if !begins_now(&self.streams, key, now) {
             self.want_keyframe(now, key);
         }
     }
@@ -190,6 +190,12 @@ impl Sfu {
         let mids = slots.map(|slot| slot.mid().clone()).collect();
         self.outputs.push_back(Output::VideoUndecodable { room, session: session.id.clone(), mids });
     }
+}
+
+/// True if the start of a key frame waits for the next round: whoever chooses the stream now gets it in time.
+fn begins_now(streams: &Slab<Streams, Stream>, key: StreamKey, now: Instant) -> bool {
+    let stream = streams.get(key);
+    stream.is_some_and(|stream| stream.keyframes.has_arrived_since(now) && stream.has_pending())
 }
 
 fn saturated(bps: u64) -> u32 {
