@@ -192,7 +192,7 @@ impl Sfu {
     }
 }
 
-/// True if the start of a key frame waits for the next round: whoever chooses the stream now gets it in time.
+/// True if the start of a key frame waits for the next round: a slot that takes the stream now gets it in time.
 fn begins_now(streams: &Slab<Streams, Stream>, key: StreamKey, now: Instant) -> bool {
     let stream = streams.get(key);
     stream.is_some_and(|stream| stream.keyframes.has_arrived_since(now) && stream.has_pending())
