@@ -18,6 +18,8 @@ export interface CaptureState {
   readonly wanted: boolean;
   /** `null` is the browser's default device. */
   readonly chosen: string | null;
+  /** The track comes from the application. Until the user chooses a device, none may replace it: it could be a blurred one. */
+  readonly isAdopted: boolean;
   readonly live: Live | null;
   /** `getUserMedia` cannot be cancelled, so a second opening waits for the first. */
   readonly opening: Opening | null;
@@ -82,6 +84,7 @@ export function initialCapture(kind: DeviceKind, wanted: boolean, chosen: string
     use: "none",
     wanted,
     chosen,
+    isAdopted: false,
     live: null,
     opening: null,
     openings: 0,
@@ -122,7 +125,7 @@ class Step {
       case "set":
         return this.#set(event.wanted);
       case "choose":
-        return this.#update({ chosen: event.device, losses: 0 });
+        return this.#update({ chosen: event.device, isAdopted: false, losses: 0 });
       case "release":
         this.#update({ wanted: false });
         return this.#stop();
@@ -139,7 +142,7 @@ class Step {
 
   /** Reconciles the capture with the user's choice. */
   reconcile(): void {
-    const { use, wanted, live, opening, chosen } = this.#state;
+    const { use, wanted, live, opening, chosen, isAdopted } = this.#state;
     const isUsed = use === "preview" || use === "call";
     if (!isUsed || !wanted) {
       if (live !== null && isUsed && this.#staysSilent()) {
@@ -149,7 +152,12 @@ class Step {
       }
       return;
     }
-    if (opening === null && (live === null || live.asked !== chosen)) {
+    if (live === null && isAdopted) {
+      this.#update({ wanted: false });
+      this.#commands.push({ do: "fail", code: "device_missing" });
+      return;
+    }
+    if (opening === null && !isAdopted && (live === null || live.asked !== chosen)) {
       this.#open(chosen, null);
     }
     this.#enable(true);
@@ -175,16 +183,17 @@ class Step {
 
   /**
    * True if the device stays open, muted, while it is off. A microphone in a call does, because reopening a headset
-   * takes a second. A camera does not, because its light would stay on; nor does a device that the user changed.
+   * takes a second, and the application's own track, which cannot be reopened. A camera does not, because its light
+   * would stay on; nor does a device that the user changed.
    */
   #staysSilent(): boolean {
-    const { kind, use, live, chosen } = this.#state;
-    return kind === "microphone" && use === "call" && live?.asked === chosen && !live.isInterrupted;
+    const { kind, use, live, chosen, isAdopted } = this.#state;
+    return isAdopted || (kind === "microphone" && use === "call" && live?.asked === chosen && !live.isInterrupted);
   }
 
   #set(wanted: boolean): void {
     this.#update({ wanted, losses: 0 });
-    if (wanted && this.#state.live?.isInterrupted === true) {
+    if (wanted && this.#state.live?.isInterrupted === true && !this.#state.isAdopted) {
       // The user does not want to wait until the system returns it.
       this.#stop();
     }
@@ -225,7 +234,7 @@ class Step {
   }
 
   #lost({ opening, livedMs }: Extract<CaptureEvent, { on: "lost" }>): void {
-    const { live, losses, wanted, chosen } = this.#state;
+    const { live, losses, wanted, chosen, isAdopted } = this.#state;
     if (live?.opening !== opening) {
       return;
     }
@@ -236,7 +245,7 @@ class Step {
       return;
     }
     // A device that the user has just chosen takes its place anyway.
-    this.#update(live.asked === chosen ? { chosen: null, isReplacing: wanted } : {});
+    this.#update(live.asked === chosen && !isAdopted ? { chosen: null, isReplacing: wanted } : {});
     this.#update({ losses: livedMs < SHORT_LIFE_MS ? losses + 1 : 1 });
   }
 

@@ -111,14 +111,61 @@ describe.each(["microphone", "camera"] as const)("a %s whose track arrives muted
   });
 });
 
-test("a track that the application disabled is off until the user turns it on", async () => {
-  const track = new FakeTrack(false);
-  track.enabled = false;
-  opened.push(track);
-  const capture = new Capture("microphone");
-  capture.adopt(track as unknown as MediaStreamTrack);
-  const told = attach(capture);
-  expect([capture.sends, capture.snapshot.on, track.readyState, told]).toEqual([false, false, "live", []]);
-  await capture.set(true);
-  expect([capture.sends, track.enabled, told]).toEqual([true, true, ["unmuted"]]);
+describe.each(["microphone", "camera"] as const)("a %s track of the application", (kind) => {
+  function adopted(isEnabled: boolean): [FakeTrack, Capture, string[]] {
+    const track = new FakeTrack(false);
+    track.enabled = isEnabled;
+    const capture = new Capture(kind);
+    capture.adopt(track as unknown as MediaStreamTrack);
+    return [track, capture, attach(capture)];
+  }
+
+  test("is off while it is disabled, until the user turns it on", async () => {
+    const [track, capture, told] = adopted(false);
+    expect([capture.sends, capture.snapshot.on, track.readyState, told]).toEqual([false, false, "live", []]);
+    await capture.set(true);
+    expect([capture.sends, track.enabled, capture.snapshot.track, told]).toEqual([true, true, track, ["unmuted"]]);
+  });
+
+  test("is the same after off and on", async () => {
+    const [track, capture, told] = adopted(true);
+    await capture.set(false);
+    expect([capture.sends, track.enabled, track.readyState]).toEqual([false, false, "live"]);
+    await capture.set(true);
+    expect([capture.sends, track.enabled, capture.snapshot.track, told]).toEqual([true, true, track, ["muted", "unmuted"]]);
+    expect(opened).toEqual([]);
+  });
+
+  test("waits for the end of an interruption", async () => {
+    const [track, capture] = adopted(true);
+    track.muted = true;
+    track.onmute?.();
+    await capture.set(true);
+    expect([track.readyState, opened]).toEqual(["live", []]);
+    track.unmute();
+    expect(capture.sends).toBe(true);
+  });
+
+  test("that has ended is an error for the call", () => {
+    const track = new FakeTrack(false);
+    track.stop();
+    const capture = new Capture(kind);
+    capture.adopt(track as unknown as MediaStreamTrack);
+    const failed = vi.fn();
+    capture.attach({ replaced: () => undefined, muted: () => undefined, changed: () => undefined, fellBack: () => undefined, failed });
+    expect([failed.mock.calls[0]?.[0].code, capture.snapshot.on, opened]).toEqual(["device_missing", false, []]);
+  });
+
+  test("is replaced by no device when it has ended, except by one that the user chooses", async () => {
+    const [track, capture, told] = adopted(true);
+    track.readyState = "ended";
+    track.onended?.();
+    expect([capture.sends, capture.snapshot.on, capture.snapshot.error?.code]).toEqual([false, false, "device_missing"]);
+    await expect(capture.set(true)).rejects.toMatchObject({ code: "device_missing" });
+    await new Promise((resolve) => setTimeout(resolve));
+    expect([opened, told.includes("unmuted")]).toEqual([[], false]);
+    capture.choose("other").catch(() => undefined);
+    await capture.set(true);
+    expect([opened.length, capture.sends]).toEqual([1, true]);
+  });
 });

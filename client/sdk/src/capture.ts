@@ -178,14 +178,17 @@ export class Capture extends Emitter<CaptureEvents> {
     this.#dispatch({ on: "release" });
   }
 
-  /** Uses a track that the application has opened. A disabled one counts as off. */
+  /**
+   * Uses a track that the application has opened. A disabled one counts as off, and one that has ended cannot be turned
+   * on: no device replaces it unless the user chooses one.
+   */
   adopt(track: MediaStreamTrack): void {
-    // As if it had been opened here; an ended track is opened anew.
+    // As if it had been opened here.
     const opening = this.#state.openings + 1;
     const isLive = track.readyState === "live";
     const { enabled, muted } = track;
     const live = isLive ? { opening, asked: null, isEnabled: enabled, isInterrupted: muted } : null;
-    this.#state = { ...this.#state, wanted: enabled || !isLive, openings: opening, live };
+    this.#state = { ...this.#state, wanted: enabled, isAdopted: true, openings: opening, live };
     if (isLive) {
       this.#watch(opening, track);
     }
