@@ -249,7 +249,6 @@ pub(crate) mod tests {
         assert_eq!(mistakes, expected);
     }
 
-    // Holds S2-MED-02.
     #[test]
     fn defaults_are_enough_for_the_rest() {
         let config = read(GOOD, &[]).expect("good settings");
@@ -262,7 +261,7 @@ pub(crate) mod tests {
         assert_eq!(config.logs, Logs { format: LogFormat::Text, filter: "info".to_owned() });
     }
 
-    // Holds S2-DEP-01, S2-MED-04.
+    // Holds S2-DEP-01.
     #[test]
     fn a_single_listen_address_is_advertised_by_itself() {
         let flags = [&GOOD[..4], &["--listen=192.0.2.1:0"]].concat();
@@ -315,7 +314,6 @@ pub(crate) mod tests {
         check_mistakes(&[v6, "--listen=[::]:7000"], &[], &[]);
     }
 
-    // Holds S2-MED-04.
     #[test]
     fn tcp_has_an_address_of_its_own_or_none() {
         let tcp = |flags: &[&str]| {
@@ -332,7 +330,7 @@ pub(crate) mod tests {
         check_mistakes(&flags, &[], &[family]);
     }
 
-    // Holds S3-DEP-07, S2-MED-04.
+    // Holds S3-DEP-07.
     #[test]
     fn bandwidth_is_limited_by_client_and_by_node() {
         let none = read(GOOD, &[]).expect("good settings").bandwidth.of_shard(4);

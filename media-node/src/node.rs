@@ -368,7 +368,7 @@ mod tests {
         }
     }
 
-    // Holds S-A7-09, S2-MED-02.
+    // Holds S-A7-09.
     #[tokio::test]
     async fn the_rooms_of_a_thread_that_ended_move_and_those_of_the_others_stay() -> anyhow::Result<()> {
         let mut serving = Serving::start().await?;

@@ -21,7 +21,7 @@ fn received_bps(world: &mut World) -> u64 {
     (world.node("media-1").stats().bytes_in - before) * 8 / TIME.as_secs()
 }
 
-// Holds S3-DEP-07, S2-MED-04.
+// Holds S3-DEP-07.
 #[test]
 fn a_client_sends_no_more_video_than_it_may() {
     for seed in SEEDS {

@@ -183,7 +183,6 @@ export class Capture extends Emitter<CaptureEvents> {
    * on: no device replaces it unless the user chooses one.
    */
   adopt(track: MediaStreamTrack): void {
-    // As if it had been opened here.
     const opening = this.#state.openings + 1;
     const isLive = track.readyState === "live";
     const { enabled, muted } = track;

@@ -59,7 +59,6 @@ mod tests {
         );
     }
 
-    // Holds S2-MED-04.
     #[test]
     fn tcp_comes_after_all_of_udp() {
         check(

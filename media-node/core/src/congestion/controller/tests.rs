@@ -65,7 +65,6 @@ fn a_client_that_falls_silent_is_sent_less_and_less() {
     assert!(controller.target_bps() > starved);
 }
 
-// Holds S2-MED-04.
 #[test]
 fn the_operator_sets_the_first_target_and_the_lowest() {
     let bandwidth = Bandwidth { start_bps: 1_000_000, min_bps: 600_000, ..Bandwidth::default() };

@@ -42,7 +42,7 @@ fn a_full_node_is_shared_fairly_and_what_one_leaves_the_other_gets() {
     assert_eq!((camera.layers_within(1, 500), camera.layers_within(2, 500)), (vec![2], vec![0]));
 }
 
-// Holds S3-DEP-07, S2-MED-04.
+// Holds S3-DEP-07.
 #[test]
 fn a_publisher_is_asked_for_no_more_than_it_may_send() {
     let mut camera = camera(1, Bandwidth { client_in_bps_max: Some(1_500_000), ..Bandwidth::default() });
