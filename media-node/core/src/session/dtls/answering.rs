@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 /// A client repeats its hello for longer than this (RFC 6347 §4.2.4.1); a hello that is not repeated may be forged.
 const REPEATS_AFTER: Duration = Duration::from_secs(5);
 /// Handshakes at the same time: the client's own, and some with forged hellos.
-const HANDSHAKES_MAX: usize = 4;
-/// A further hello ends the oldest handshake, but not before this age: it may be the client's, and each costs a
-/// signature.
-const ENDED_AFTER: Duration = Duration::from_millis(250);
+const HANDSHAKES_MAX: usize = 16;
+/// A further hello ends the oldest handshake, but not before this age: it may be the client's, which takes two round
+/// trips, and each costs a signature.
+const ENDED_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Answering {
