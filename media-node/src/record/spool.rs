@@ -201,7 +201,7 @@ impl Folder {
                     let bytes = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
                     space.note(bytes);
                     let folder = path.display();
-                    tracing::warn!(%folder, bytes, "a spool folder has no readable header: remove it to free its space");
+                    tracing::warn!(%folder, bytes, "a spool folder has no readable header: remove it and restart the node to free its space");
                 }
             }
         }

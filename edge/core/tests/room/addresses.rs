@@ -244,6 +244,11 @@ fn the_lobby_tells_of_a_recording_to_those_who_may_come_in() {
         assert_eq!(asks(&mut stage, lobby(participant, from)), refused, "{participant:?} {from:?}");
     }
     assert_eq!(asks(&mut stage, lobby(Some("staff"), None)), Answer::Lobby { recorded: true });
+    let mut stage = raided();
+    says(&mut stage, "ada", ClientToEdge::StartRecording {});
+    says(&mut stage, "ada", remove("guest-eve", BanTerm { lasts_ms: None, address: false }));
+    let neighbour = asks(&mut stage, lobby(None, Some("home")));
+    assert_eq!(neighbour, Answer::Lobby { recorded: true }, "those who were in the room may come back");
     let mut stage = Stage::new(1);
     assert_eq!(asks(&mut stage, lobby(None, None)), Answer::Lobby { recorded: false });
     assert!(stage.rows.is_empty(), "asking makes no room");

@@ -27,7 +27,7 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
         Ask::Lobby { participant, from } => {
             let is_banned = match &participant {
                 Some(participant) => check_banned(cx, participant, from.as_deref(), None).is_err(),
-                None => from.is_some_and(|from| ban::is_banned_from(cx.state, cx.now, &from)),
+                None => from.is_some_and(|from| ban::keeps_address_out(cx.state, cx.now, &from)),
             };
             if is_banned { Err(ErrorCode::Banned) } else { Ok(Answer::Lobby { recorded: cx.state.is_recorded() }) }
         }

@@ -91,6 +91,11 @@ pub(crate) fn keeps_out(state: &State, now: UnixMillis, newcomer: &Newcomer<'_>)
     state.bans.values().any(|ban| ban.is_of(now, from) && (ban.address || !is_known))
 }
 
+/// True if a ban keeps out all guests at this address, known ones included.
+pub(crate) fn keeps_address_out(state: &State, now: UnixMillis, from: &str) -> bool {
+    state.bans.values().any(|ban| ban.is_of(now, from) && ban.address)
+}
+
 /// True if a guest from this address was banned recently.
 pub(crate) fn is_banned_from(state: &State, now: UnixMillis, from: &str) -> bool {
     state.bans.values().any(|ban| ban.is_of(now, from))
