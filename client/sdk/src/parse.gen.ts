@@ -195,6 +195,7 @@ export const FRAMES: Frames = {
     mids: list(text),
   },
   transport_dead: {},
+  node_away: {},
   recording_updated: {
     recording: recordingInfo,
   },

@@ -602,7 +602,7 @@ rids: Array<string>, } | { "type": "video_limited",
 /**
  * The estimated rate of the downlink in bits per second.
  */
-estimate_bps: number, slots: Array<VideoLimit>, } | { "type": "video_undecodable", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
+estimate_bps: number, slots: Array<VideoLimit>, } | { "type": "video_undecodable", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "node_away", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
 /**
  * `kicked`, `replaced` or `room_closed`.
  */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { TransportSample } from "./transport-watch";
-import { QUIET_MS, QUIET_MS_MAX, TransportWatch } from "./transport-watch";
+import { QUIET_MS, QUIET_MS_MAX, SUSPECT_QUIET_MS, TransportWatch } from "./transport-watch";
 
 const STEP_MS = 250;
 
@@ -43,6 +43,33 @@ describe("a transport", () => {
       expect(diedAfterMs).toBeGreaterThanOrEqual(diesAfterMs);
       expect(diedAfterMs).toBeLessThanOrEqual(diesAfterMs + STEP_MS);
     }
+  });
+
+  test("whose node the edge has lost dies sooner, unless something arrives or nothing is expected", () => {
+    const suspect = (after: Rates): number | null => {
+      const line = new Line();
+      line.run(TALKING, 5_000);
+      line.watch.suspectNode();
+      return line.run(after, 1_000);
+    };
+    const diedAfterMs = suspect({ ...SILENCE, flows: 1 });
+    expect(diedAfterMs).toBeGreaterThanOrEqual(SUSPECT_QUIET_MS);
+    expect(diedAfterMs).toBeLessThanOrEqual(SUSPECT_QUIET_MS + STEP_MS);
+    expect(suspect({ ...TALKING, heard: 1 })).toBeNull();
+    expect(suspect({ ...SILENCE, sent: 30 })).toBeNull();
+  });
+
+  test("is not suspected for ever, nor after it was replaced", () => {
+    const line = new Line();
+    line.run(TALKING, 5_000);
+    line.watch.suspectNode();
+    line.run(TALKING, 5_000);
+    expect(line.run({ ...SILENCE, flows: 1 }, 1_000)).toBeNull();
+    line.run(TALKING, 5_000);
+    line.watch.suspectNode();
+    line.watch.reset();
+    line.run(TALKING, 1_000);
+    expect(line.run({ ...SILENCE, flows: 1 }, 1_000)).toBeNull();
   });
 
   test("of which only STUN replies are heard is alive, but nothing flows", () => {

@@ -23,6 +23,10 @@ export interface TransportSample {
 
 /** Silence that counts as death if there is other evidence. */
 export const QUIET_MS = 1_500;
+/** Silence that counts as death if the edge has lost the node as well. */
+export const SUSPECT_QUIET_MS = 400;
+/** The edge's loss of the node is evidence for this long. */
+const SUSPICION_MS = 3_000;
 /** Silence that counts as death if anything should arrive. */
 export const QUIET_MS_MAX = 6_000;
 /** A node that is usually heard from this often while we send is suspect when it is silent. */
@@ -44,11 +48,22 @@ export class TransportWatch {
   #nodeHeardAtMs: number | null = null;
   #nodeGaps = 0;
   #quiet = false;
+  #isSuspect = false;
+  #suspectUntilMs = 0;
+
+  /** The edge has lost the node. */
+  suspectNode(): void {
+    this.#isSuspect = true;
+    this.#suspectUntilMs = 0;
+  }
 
   /** `quiet` once when the transport dies, `flowing` whenever media arrives, `alive` whenever anything else arrives. */
   take(sample: TransportSample): "quiet" | "alive" | "flowing" | null {
     const last = this.#last;
     this.#last = sample;
+    if (this.#isSuspect && this.#suspectUntilMs === 0) {
+      this.#suspectUntilMs = sample.atMs + SUSPICION_MS;
+    }
     if (last === null || this.#base === null) {
       this.#hear(sample);
       return null;
@@ -73,6 +88,7 @@ export class TransportWatch {
     this.#nodeHeardAtMs = null;
     this.#nodeGaps = 0;
     this.#quiet = false;
+    this.#isSuspect = false;
   }
 
   #hear(sample: TransportSample): void {
@@ -82,6 +98,9 @@ export class TransportWatch {
 
   #isDead(sample: TransportSample, base: TransportSample): boolean {
     const quietMs = sample.atMs - this.#heardAtMs;
+    if (this.#isSuspect && sample.atMs < this.#suspectUntilMs && quietMs >= SUSPECT_QUIET_MS && sample.flows > 0) {
+      return true;
+    }
     if (quietMs < QUIET_MS) {
       return false;
     }

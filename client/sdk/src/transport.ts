@@ -29,6 +29,9 @@ export interface TransportListener {
  * support such a move.
  */
 const MOVED_MEDIA_TIMEOUT_MS = 1_200;
+/** After the edge has lost the node, media is watched at this interval, for this long. */
+const SUSPECT_INTERVAL_MS = 100;
+const SUSPECT_MS = 2_000;
 /** The precision of an early first frame; a later one is noticed at the next reading of the statistics. */
 const FIRST_FRAME_INTERVAL_MS = 15;
 const FIRST_FRAME_TIMEOUT_MS = 1_500;
@@ -163,6 +166,12 @@ export class Transport {
     }
   }
 
+  /** The edge has lost the node: if nothing arrives either, the node is dead. */
+  suspectNode(): void {
+    this.#watch.suspectNode();
+    this.#lookClosely(this.#current, performance.now() + SUSPECT_MS);
+  }
+
   close(): void {
     if (this.#timer !== null) {
       clearInterval(this.#timer);
@@ -275,6 +284,13 @@ export class Transport {
     if (moved.answersSinceMs !== null && nowMs - moved.answersSinceMs > MOVED_MEDIA_TIMEOUT_MS) {
       this.#moved = null;
       this.#lost("failed");
+    }
+  }
+
+  #lookClosely(peer: Peer | null, untilMs: number): void {
+    if (peer !== null && peer === this.#current && this.#alive && performance.now() < untilMs) {
+      void this.#sample(peer);
+      setTimeout(() => this.#lookClosely(peer, untilMs), SUSPECT_INTERVAL_MS);
     }
   }
 

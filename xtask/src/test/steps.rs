@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Run;
 use crate::build::{Flavour, Part};
-use crate::{codegen, pins, setup, tidy};
+use crate::{codegen, pins, progress, setup, tidy};
 
 pub(crate) struct Step {
     /// For `--only`.
@@ -62,6 +62,8 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step { name: "recording", about: "calls recorded into a storage, through kills of both", run: recording },
     Step { name: "soak", about: "robots come and go for some seconds, and nothing of them is left", run: soak },
+    Step { name: "chaos", about: "each program is killed once during a call, and nobody is lost", run: chaos },
+    Step { name: "load", about: "light robots in the real programs; a full node refuses the others", run: load },
     Step { name: "packages", about: "the npm packages, packed and installed elsewhere, in a call", run: packages },
     Step { name: "browser", about: "calls between Chromium and Firefox", run: browser },
     Step { name: "bench", about: "the benchmarks build, and run one short round", run: bench },
@@ -152,7 +154,12 @@ fn turn(run: &mut Run<'_>) -> Result<()> {
     setup::for_relaying(run.tools)?;
     let tests =
         ["--test", "coturn", "--test", "datagrams", "--test", "pressure", "--test", "streams", "--test", "turn_crate"];
-    run.real_tests("turn", &tests, &[])
+    run.real_tests("turn", &tests, &[])?;
+    if setup::for_certificates(run.tools)? {
+        return run.real_tests("acme", &["--test", "acme"], &[]);
+    }
+    progress::skip("acme", "no Pebble, and no Go to build it with");
+    Ok(())
 }
 
 fn interop(run: &mut Run<'_>) -> Result<()> {
@@ -172,6 +179,17 @@ fn recording(run: &mut Run<'_>) -> Result<()> {
 fn soak(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     run.real_program("soak", |run| run.cargo(&["xtask", "soak", "--short"]))
+}
+
+fn chaos(run: &mut Run<'_>) -> Result<()> {
+    run.stack()?;
+    // The goal for gaps is for a quiet machine: `cargo xtask chaos` fails when it is missed.
+    run.real_program("chaos", |run| run.cargo(&["xtask", "chaos", "--short"]))
+}
+
+fn load(run: &mut Run<'_>) -> Result<()> {
+    run.stack()?;
+    run.real_program("load", |run| run.cargo(&["xtask", "load", "--short"]))
 }
 
 fn packages(run: &mut Run<'_>) -> Result<()> {

@@ -65,6 +65,7 @@ const HANDLERS: Handlers = {
   video_limited: (step, { estimate_bps: estimateBps, slots }) => step.update({ limits: { estimateBps, slots } }),
   video_undecodable: (step, { mids }) => step.update({ undecodable: mids }),
   transport_dead: transportDead,
+  node_away: (step) => step.command({ do: "suspect_node" }),
   recording_updated: (step, { recording }) => step.update({ recording }),
   removed: (step, { code, reason }) => step.end({ code, detail: reason ?? "" }),
 };
