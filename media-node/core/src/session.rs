@@ -9,6 +9,7 @@ use crate::congestion::allocate::{Estimate, Raises};
 use crate::congestion::bandwidth::Bandwidth;
 use crate::congestion::controller::Controller;
 use crate::congestion::limited::Limited;
+use crate::congestion::remb::Remb;
 use crate::congestion::uplink::Uplink;
 use crate::egress::pacer::Pacer;
 use crate::egress::probing::Probing;
@@ -51,6 +52,8 @@ pub struct Session {
     pub clock_offset: ClockOffset,
     /// Set if it publishes, and transport-wide feedback is negotiated for that.
     pub uplink: Option<Box<Uplink>>,
+    /// The limit of its uplink without that feedback.
+    pub remb: Remb,
     /// The controller of its downlink, if it receives anything.
     pub congestion: Option<Controller>,
     pub probing: Option<Probing>,
@@ -120,6 +123,7 @@ impl Session {
             sections: Vec::new(),
             clock_offset: ClockOffset::default(),
             uplink: None,
+            remb: Remb::default(),
             congestion: None,
             probing: None,
             feedback_since: None,
@@ -143,10 +147,8 @@ impl Session {
 
     /// The rate that it may send, if anything but its link limits that.
     pub fn limit_bps(&self) -> Option<u64> {
-        [self.cap.map(|cap| cap.bps), self.uplink.as_ref().and_then(|uplink| uplink.limit_bps())]
-            .into_iter()
-            .flatten()
-            .min()
+        let link_bps = self.uplink.as_ref().map_or(self.remb.limit_bps(), |uplink| uplink.limit_bps());
+        [self.cap.map(|cap| cap.bps), link_bps].into_iter().flatten().min()
     }
 
     pub fn is_connected(&self) -> bool {

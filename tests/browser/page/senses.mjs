@@ -103,7 +103,60 @@ export function senses({ width, height, framesPerSecond }) {
     return seen;
   }
 
+  /** The pictures and sounds of one participant since a time: frozen, shown and concealed. */
+  const samples = new Map();
+
+  async function sounds() {
+    const entries = (await Promise.all(live().map(stats))).flat().filter(({ type, kind }) => type === "inbound-rtp" && kind === "audio");
+    const sum = (name) => entries.reduce((all, entry) => all + (entry[name] ?? 0), 0);
+    return { all: sum("totalSamplesReceived"), concealed: sum("concealedSamples") - sum("silentConcealedSamples") };
+  }
+
   window.senses = {
+    /** Begins to measure what the user sees of a participant, and hears of everybody. */
+    async sample(participant) {
+      const old = samples.get(participant);
+      if (old) old.done = true;
+      const sample = { done: false, began: performance.now(), last: performance.now(), frozenMs: 0, frames: 0, before: await sounds() };
+      samples.set(participant, sample);
+      // The element may change with the layout.
+      const follow = () => {
+        if (sample.done) return;
+        const video = document.querySelector(`[data-participant="${participant}"] video`);
+        if (video && video !== sample.video) {
+          sample.video = video;
+          const shown = () => {
+            if (sample.done || sample.video !== video) return;
+            sample.note();
+            video.requestVideoFrameCallback(shown);
+          };
+          video.requestVideoFrameCallback(shown);
+        }
+        setTimeout(follow, 100);
+      };
+      sample.note = () => {
+        const gap = performance.now() - sample.last;
+        sample.frozenMs += gap > 500 ? gap : 0;
+        [sample.frames, sample.last] = [sample.frames + 1, performance.now()];
+      };
+      follow();
+    },
+
+    /** The results since `sample`. */
+    async sampled(participant) {
+      const sample = samples.get(participant);
+      sample.done = true;
+      const [seconds, gap] = [(performance.now() - sample.began) / 1000, performance.now() - sample.last];
+      const { all, concealed } = await sounds();
+      const heard = all - sample.before.all;
+      return {
+        frozenMs: Math.round(sample.frozenMs + (gap > 500 ? gap : 0)),
+        framesPerSecond: Math.round(sample.frames / seconds),
+        lines: sample.video?.videoHeight ?? 0,
+        concealed: heard === 0 ? 1 : Math.round((1000 * (concealed - sample.before.concealed)) / heard) / 1000,
+      };
+    },
+
     /** Every recognised picture in the grid, with the participant of its tile. */
     pictures: () =>
       videos().flatMap((video) => {

@@ -21,8 +21,7 @@ const COMPOUND_BYTES_MAX: usize = 1_200;
 /// Most sender reports (28 bytes each) of one compound, in addition to a receiver report of 31 blocks (752 bytes at
 /// most) and an estimate.
 const SENDER_REPORTS_PER_COMPOUND: usize = 8;
-/// The rate allowed to publishers without transport-wide feedback. It is only an upper bound, and the browser's own
-/// loss-based control stays below it.
+/// The rate allowed to publishers without transport-wide feedback while they lose nothing: only an upper bound.
 const PUBLISHER_BITRATE_BPS_MAX: u64 = 8_000_000;
 /// Canonical name of all the node's streams (RFC 3550 §6.5.1).
 const CANONICAL_NAME: &[u8] = b"rotunda";
@@ -71,7 +70,8 @@ impl Sfu {
         // A client with arrival reports probes for its rate; for it an estimate is only a cap.
         let most = self.bandwidth.client_in_bps_max;
         let needs_estimate = session.uplink.is_none() || session.limit_bps().is_some() || most.is_some();
-        let estimate_bps = video_bps_max(session, most);
+        let has_arrivals = session.uplink.is_some();
+        let (mut arrived_bps, mut lost_bps) = (0.0, 0.0);
         let mut blocks = Vec::with_capacity(session.tracks.len());
         let mut videos = Vec::with_capacity(session.tracks.len());
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
@@ -81,7 +81,15 @@ impl Sfu {
             let Some(block) = stream.receiver().and_then(|receiver| receiver.report(ntp)) else { continue };
             videos.extend((is_video && needs_estimate).then_some(block.ssrc));
             blocks.push(block);
+            if is_video && !has_arrivals {
+                let bps = stream.bitrate_bps(now) as f64;
+                arrived_bps += bps;
+                lost_bps += bps * f64::from(block.fraction_lost) / 256.0;
+            }
         }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.remb.update(arrived_bps, lost_bps / arrived_bps.max(1.0));
+        let estimate_bps = video_bps_max(session, most);
         if blocks.is_empty() {
             return;
         }

@@ -1,6 +1,7 @@
 //! Our own clients and one shard on a virtual network: the media and messages that they receive.
 
 mod bandwidth;
+mod captures;
 mod congestion;
 mod connecting;
 mod h264;

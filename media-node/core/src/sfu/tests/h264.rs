@@ -105,7 +105,7 @@ struct Call {
     is_on: [bool; 2],
 }
 
-fn codecs(payload_types: [u8; 2], is_first: bool) -> Vec<Codec> {
+pub(super) fn codecs(payload_types: [u8; 2], is_first: bool) -> Vec<Codec> {
     let [vp8, h264] = payload_types;
     let codec = |name, of: u8| Codec { name, payload_type: of, rtx_payload_type: Some(of + 1), clock_rate: 90_000 };
     let mut codecs = vec![codec(CodecName::Vp8, vp8), codec(CodecName::H264ConstrainedBaseline, h264)];
