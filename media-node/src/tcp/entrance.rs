@@ -149,7 +149,7 @@ impl Lobby {
         };
         // The client may have left already, which is not an error.
         let _ = streams::prepare(&stream, limits::UNACKNOWLEDGED_TIMEOUT, limits::UNSENT_BYTES_MAX);
-        let stranger = self.registry.add_stranger(from.ip());
+        let stranger = self.registry.add_stranger();
         let lobby = self.clone();
         tokio::spawn(async move {
             let outcome = tokio::select! {

@@ -8,9 +8,6 @@ pub(super) const CONNECTIONS_MAX: usize = 8_192;
 pub(super) const CONNECTIONS_PER_ADDRESS_MAX: usize = 1_024;
 /// Connections that have not sent their first check yet. A further one evicts the oldest: a client needs a round trip.
 pub(super) const STRANGERS_MAX: usize = 1_024;
-/// Those from one IPv4 address or IPv6 /64. A further one evicts the oldest of them, so a flood from one address leaves
-/// the others their round trip.
-pub(super) const STRANGERS_PER_ADDRESS_MAX: usize = STRANGERS_MAX / 4;
 /// Time for a connection's first check, and then for a check that its session accepts.
 pub(super) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between the first and the last byte of a datagram.

@@ -10,7 +10,6 @@ pub(super) const LIMITS: Limits = Limits {
     connections: limits::CONNECTIONS_MAX,
     per_address: limits::CONNECTIONS_PER_ADDRESS_MAX,
     strangers: limits::STRANGERS_MAX,
-    strangers_per_address: limits::STRANGERS_PER_ADDRESS_MAX,
 };
 
 /// All connections of the node, counted when they open and end, never per packet.
@@ -42,10 +41,10 @@ impl Registry {
         Ok(Place { registry: self.clone(), address })
     }
 
-    /// Evicts the oldest stranger if there are too many, of this address or in total.
-    pub(super) fn add_stranger(&self, address: IpAddr) -> Stranger {
+    /// Evicts the oldest stranger if there are too many.
+    pub(super) fn add_stranger(&self) -> Stranger {
         let evicted = Arc::new(Notify::new());
-        let (number, oldest) = self.places().add_stranger(address, Arc::clone(&evicted));
+        let (number, oldest) = self.places().add_stranger(Arc::clone(&evicted));
         if let Some(oldest) = oldest {
             oldest.notify_one();
         }

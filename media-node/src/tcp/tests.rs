@@ -291,7 +291,7 @@ async fn strangers_that_send_no_check_are_closed() {
 async fn half_open_connections_make_room_for_new_ones_and_one_address_has_a_share() {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
     let address: SocketAddr = listener.local_addr().expect("an address");
-    let limits = Limits { connections: 100, per_address: 5, strangers: 2, strangers_per_address: 2 };
+    let limits = Limits { connections: 100, per_address: 5, strangers: 2 };
     let lobby = Lobby::new(Arc::new([]), limits, limits::STRANGER_TIMEOUT);
     let serving = tokio::spawn(lobby.clone().serve(listener));
     let mut clients = Vec::new();
@@ -308,11 +308,7 @@ async fn half_open_connections_make_room_for_new_ones_and_one_address_has_a_shar
     serving.abort();
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
     let address: SocketAddr = listener.local_addr().expect("an address");
-    let lobby = Lobby::new(
-        Arc::new([]),
-        Limits { strangers: 100, strangers_per_address: 100, ..limits },
-        limits::STRANGER_TIMEOUT,
-    );
+    let lobby = Lobby::new(Arc::new([]), Limits { strangers: 100, ..limits }, limits::STRANGER_TIMEOUT);
     let serving = tokio::spawn(lobby.clone().serve(listener));
     for _ in 0..limits.per_address {
         clients.push(tokio::net::TcpStream::connect(address).await.expect("connects"));
@@ -351,8 +347,7 @@ async fn a_flood_of_strangers_asks_the_shards_nothing() {
     let shards: Arc<[Shard]> = Arc::new([shards::shard()]);
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
     let address: SocketAddr = listener.local_addr().expect("an address");
-    let wide = Limits { strangers_per_address: STRANGERS, ..LIMITS };
-    let lobby = Lobby::new(Arc::clone(&shards), wide, limits::STRANGER_TIMEOUT);
+    let lobby = Lobby::new(Arc::clone(&shards), LIMITS, limits::STRANGER_TIMEOUT);
     let serving = tokio::spawn(lobby.clone().serve(listener));
     let connect = async |ufrag: &str| {
         let mut client = tokio::net::TcpStream::connect(address).await.expect("connects");

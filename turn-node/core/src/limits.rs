@@ -50,9 +50,6 @@ pub const STREAMS_PER_ADDRESS_MAX: usize = 1_024;
 /// Connections without an allocation. A further one evicts the oldest: a client needs a second to allocate, so a crowd
 /// of idle connections cannot keep clients out.
 pub const STRANGERS_PER_SHARD_MAX: usize = 1_024;
-/// Those from one IPv4 address or IPv6 /64. A further one evicts the oldest of them, so a flood from one address leaves
-/// the others their second.
-pub const STRANGERS_PER_ADDRESS_MAX: usize = STRANGERS_PER_SHARD_MAX / 4;
 /// Time for a new connection to create an allocation: the TLS handshake and the requests take five round trips.
 pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between the first and the last byte of a message.

@@ -28,7 +28,6 @@ const LIMITS: Limits = Limits {
     connections: limits::STREAMS_PER_SHARD_MAX,
     per_address: limits::STREAMS_PER_ADDRESS_MAX,
     strangers: limits::STRANGERS_PER_SHARD_MAX,
-    strangers_per_address: limits::STRANGERS_PER_ADDRESS_MAX,
 };
 
 pub(crate) struct Hub {
@@ -276,7 +275,7 @@ impl State {
                 client.stranger.set(None);
             }
             None if !known => {
-                let (number, oldest) = self.places.add_stranger(client.tuple.client.ip(), client.tuple.link);
+                let (number, oldest) = self.places.add_stranger(client.tuple.link);
                 client.stranger.set(Some((number, now + limits::STRANGER_TIMEOUT)));
                 let oldest = oldest.and_then(|link| self.clients.get(link as usize - 1)?.clone());
                 if let Some(oldest) = oldest {

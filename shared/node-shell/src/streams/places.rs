@@ -1,6 +1,6 @@
 //! Counts connections: in total, per address, and those of strangers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// A stranger is a connection whose client has not authenticated yet.
@@ -10,8 +10,6 @@ pub struct Limits {
     /// Connections from one IPv4 address or IPv6 /64.
     pub per_address: usize,
     pub strangers: usize,
-    /// Strangers from one address: a further one evicts the oldest of these.
-    pub strangers_per_address: usize,
 }
 
 /// `T` is the caller's name for a stranger.
@@ -21,16 +19,8 @@ pub struct Places<T> {
     taken: usize,
     by_address: HashMap<IpAddr, usize>,
     /// By their number in order of arrival.
-    strangers: BTreeMap<u64, Stranger<T>>,
-    /// The numbers of an address's strangers.
-    strangers_by_address: HashMap<IpAddr, BTreeSet<u64>>,
+    strangers: BTreeMap<u64, T>,
     arrivals: u64,
-}
-
-#[derive(Debug)]
-struct Stranger<T> {
-    network: IpAddr,
-    name: T,
 }
 
 /// The limit that a connection exceeds.
@@ -44,14 +34,7 @@ pub enum NoPlace {
 impl<T> Places<T> {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            taken: 0,
-            by_address: HashMap::new(),
-            strangers: BTreeMap::new(),
-            strangers_by_address: HashMap::new(),
-            arrivals: 0,
-        }
+        Self { limits, taken: 0, by_address: HashMap::new(), strangers: BTreeMap::new(), arrivals: 0 }
     }
 
     pub fn take(&mut self, address: IpAddr) -> Result<(), NoPlace> {
@@ -78,32 +61,16 @@ impl<T> Places<T> {
         }
     }
 
-    /// Adds a stranger; returns its number, and if there are too many, the name of the one to be closed: the oldest
-    /// from its address or of all.
-    pub fn add_stranger(&mut self, address: IpAddr, name: T) -> (u64, Option<T>) {
-        let network = network(address);
-        let neighbours = self.strangers_by_address.get(&network);
-        let evicted = match neighbours.filter(|own| own.len() >= self.limits.strangers_per_address) {
-            Some(own) => own.first().copied(),
-            None if self.strangers.len() < self.limits.strangers => None,
-            None => self.strangers.first_key_value().map(|(number, _)| *number),
-        };
-        let evicted = evicted.and_then(|number| self.remove_stranger(number));
+    /// Adds a stranger; returns its number, and the oldest one's name, to be closed, if there are too many.
+    pub fn add_stranger(&mut self, name: T) -> (u64, Option<T>) {
+        let oldest = if self.strangers.len() >= self.limits.strangers { self.strangers.pop_first() } else { None };
         self.arrivals += 1;
-        self.strangers.insert(self.arrivals, Stranger { network, name });
-        self.strangers_by_address.entry(network).or_default().insert(self.arrivals);
-        (self.arrivals, evicted)
+        self.strangers.insert(self.arrivals, name);
+        (self.arrivals, oldest.map(|(_, name)| name))
     }
 
-    pub fn remove_stranger(&mut self, number: u64) -> Option<T> {
-        let Stranger { network, name } = self.strangers.remove(&number)?;
-        if let Some(own) = self.strangers_by_address.get_mut(&network) {
-            own.remove(&number);
-            if own.is_empty() {
-                self.strangers_by_address.remove(&network);
-            }
-        }
-        Some(name)
+    pub fn remove_stranger(&mut self, number: u64) {
+        self.strangers.remove(&number);
     }
 
     #[must_use]
@@ -130,8 +97,7 @@ pub fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits =
-        Limits { connections: 4_096, per_address: 1_024, strangers: 1_024, strangers_per_address: 256 };
+    const LIMITS: Limits = Limits { connections: 4_096, per_address: 1_024, strangers: 1_024 };
 
     fn address(last: u16) -> IpAddr {
         IpAddr::from([0x2600, 0, 0, last, 0, 0, 0, 7])
@@ -155,25 +121,11 @@ mod tests {
     #[test]
     fn the_oldest_stranger_makes_room_for_the_newest() {
         let mut places = Places::new(LIMITS);
-        let closed: Vec<u32> =
-            (0..3_000).filter_map(|link| places.add_stranger(address(link as u16), link).1).collect();
+        let closed: Vec<u32> = (0..3_000).filter_map(|link| places.add_stranger(link).1).collect();
         assert_eq!(closed, (0..3_000 - LIMITS.strangers as u32).collect::<Vec<_>>());
-        let (number, _) = places.add_stranger(address(9_000), 9_000);
-        assert_eq!(places.remove_stranger(number), Some(9_000));
+        let (number, _) = places.add_stranger(9_000);
+        places.remove_stranger(number);
         assert_eq!(places.strangers(), LIMITS.strangers - 1);
-        assert_eq!(places.add_stranger(address(9_001), 9_001).1, None);
-        let known = places.strangers_by_address.len();
-        assert_eq!(known, LIMITS.strangers, "no address is remembered for nothing");
-    }
-
-    #[test]
-    fn an_address_that_floods_evicts_its_own_strangers_only() {
-        let mut places = Places::new(LIMITS);
-        assert_eq!(places.add_stranger(address(1), 0).1, None);
-        let host = |n: u32| IpAddr::from([0x2600, 0, 0, 2, 0, 0, 0, n as u16]);
-        let closed: Vec<u32> = (1..=5_000).filter_map(|link| places.add_stranger(host(link), link).1).collect();
-        let share = LIMITS.strangers_per_address;
-        assert_eq!(closed, (1..=5_000 - share as u32).collect::<Vec<_>>());
-        assert_eq!(places.strangers(), share + 1);
+        assert_eq!(places.add_stranger(9_001).1, None);
     }
 }
