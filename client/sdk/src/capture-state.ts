@@ -11,15 +11,17 @@ import type { ClientErrorCode } from "./errors";
 /** The device's user: nobody, a page with a preview, a call, or nobody ever again. */
 export type Use = "none" | "preview" | "call" | "closed";
 
+/** A track that the application has opened, perhaps a blurred one. No device may replace it unless the user chooses one. */
+export const APPLICATION = Symbol("application");
+/** A device; `null` is the browser's default. */
+export type Source = string | typeof APPLICATION | null;
+
 export interface CaptureState {
   readonly kind: DeviceKind;
   readonly use: Use;
   /** The user's choice, kept across failed joins and finished calls. */
   readonly wanted: boolean;
-  /** `null` is the browser's default device. */
-  readonly chosen: string | null;
-  /** The track comes from the application. Until the user chooses a device, none may replace it: it could be a blurred one. */
-  readonly isAdopted: boolean;
+  readonly chosen: Source;
   readonly live: Live | null;
   /** `getUserMedia` cannot be cancelled, so a second opening waits for the first. */
   readonly opening: Opening | null;
@@ -34,7 +36,7 @@ export interface Live {
   /** The number of the opening that produced it. */
   readonly opening: number;
   /** The requested device; the browser may have opened another one. */
-  readonly asked: string | null;
+  readonly asked: Source;
   readonly isEnabled: boolean;
   /** The system has interrupted the device: a phone call, a closed lid. */
   readonly isInterrupted: boolean;
@@ -84,7 +86,6 @@ export function initialCapture(kind: DeviceKind, wanted: boolean, chosen: string
     use: "none",
     wanted,
     chosen,
-    isAdopted: false,
     live: null,
     opening: null,
     openings: 0,
@@ -125,7 +126,7 @@ class Step {
       case "set":
         return this.#set(event.wanted);
       case "choose":
-        return this.#update({ chosen: event.device, isAdopted: false, losses: 0 });
+        return this.#update({ chosen: event.device, losses: 0 });
       case "release":
         this.#update({ wanted: false });
         return this.#stop();
@@ -142,7 +143,7 @@ class Step {
 
   /** Reconciles the capture with the user's choice. */
   reconcile(): void {
-    const { use, wanted, live, opening, chosen, isAdopted } = this.#state;
+    const { use, wanted, live, opening, chosen } = this.#state;
     const isUsed = use === "preview" || use === "call";
     if (!isUsed || !wanted) {
       if (live !== null && isUsed && this.#staysSilent()) {
@@ -152,12 +153,12 @@ class Step {
       }
       return;
     }
-    if (live === null && isAdopted) {
-      this.#update({ wanted: false });
-      this.#commands.push({ do: "fail", code: "device_missing" });
-      return;
-    }
-    if (opening === null && !isAdopted && (live === null || live.asked !== chosen)) {
+    if (opening === null && (live === null || live.asked !== chosen)) {
+      if (chosen === APPLICATION) {
+        this.#update({ wanted: false });
+        this.#commands.push({ do: "fail", code: "device_missing" });
+        return;
+      }
       this.#open(chosen, null);
     }
     this.#enable(true);
@@ -187,13 +188,15 @@ class Step {
    * would stay on; nor does a device that the user changed.
    */
   #staysSilent(): boolean {
-    const { kind, use, live, chosen, isAdopted } = this.#state;
-    return isAdopted || (kind === "microphone" && use === "call" && live?.asked === chosen && !live.isInterrupted);
+    const { kind, use, live, chosen } = this.#state;
+    const isDevice = kind === "microphone" && use === "call" && live?.isInterrupted === false;
+    return live?.asked === chosen && (chosen === APPLICATION || isDevice);
   }
 
   #set(wanted: boolean): void {
     this.#update({ wanted, losses: 0 });
-    if (wanted && this.#state.live?.isInterrupted === true && !this.#state.isAdopted) {
+    const { live } = this.#state;
+    if (wanted && live?.isInterrupted === true && live.asked !== APPLICATION) {
       // The user does not want to wait until the system returns it.
       this.#stop();
     }
@@ -222,7 +225,7 @@ class Step {
     if (!wanted || use === "none" || opening.asked !== chosen) {
       return;
     }
-    if (live !== null && code === "device_busy") {
+    if (live !== null && live.asked !== APPLICATION && code === "device_busy") {
       // Phones open one camera at a time.
       this.#stop();
       this.#open(chosen, { asked: live.asked });
@@ -234,7 +237,7 @@ class Step {
   }
 
   #lost({ opening, livedMs }: Extract<CaptureEvent, { on: "lost" }>): void {
-    const { live, losses, wanted, chosen, isAdopted } = this.#state;
+    const { live, losses, wanted, chosen } = this.#state;
     if (live?.opening !== opening) {
       return;
     }
@@ -245,7 +248,7 @@ class Step {
       return;
     }
     // A device that the user has just chosen takes its place anyway.
-    this.#update(live.asked === chosen && !isAdopted ? { chosen: null, isReplacing: wanted } : {});
+    this.#update(live.asked === chosen && chosen !== APPLICATION ? { chosen: null, isReplacing: wanted } : {});
     this.#update({ losses: livedMs < SHORT_LIFE_MS ? losses + 1 : 1 });
   }
 

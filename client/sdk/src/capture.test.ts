@@ -146,6 +146,20 @@ describe.each(["microphone", "camera"] as const)("a %s track of the application"
     expect(capture.sends).toBe(true);
   });
 
+  test("stays when a chosen device cannot be opened", async () => {
+    const [track, capture, told] = adopted(true);
+    const mediaDevices = Object.assign(new EventTarget(), {
+      enumerateDevices: () => Promise.resolve([]),
+      getUserMedia: () => Promise.reject(new DOMException("in use", "NotReadableError")),
+    });
+    vi.stubGlobal("navigator", { userAgent: "", mediaDevices });
+    await expect(capture.choose("other")).rejects.toMatchObject({ code: "device_busy" });
+    expect([capture.sends, capture.snapshot.track, capture.snapshot.deviceId, track.readyState]).toEqual([true, track, null, "live"]);
+    await capture.set(false);
+    await capture.set(true);
+    expect([capture.sends, capture.snapshot.track, track.readyState, told]).toEqual([true, track, "live", ["muted", "unmuted"]]);
+  });
+
   test("that has ended is an error for the call", () => {
     const track = new FakeTrack(false);
     track.stop();

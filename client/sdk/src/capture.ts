@@ -3,7 +3,7 @@
  * `Room.join`, and reused after the call.
  */
 import type { CaptureCommand, CaptureEvent, CaptureState } from "./capture-state";
-import { initialCapture, isOn, stepCapture } from "./capture-state";
+import { APPLICATION, initialCapture, isOn, stepCapture } from "./capture-state";
 import type { CaptureConstraints, DeviceKind } from "./devices";
 import { listDevices, onDevicesChanged, openDevice } from "./devices";
 import { Emitter } from "./emitter";
@@ -186,8 +186,8 @@ export class Capture extends Emitter<CaptureEvents> {
     const opening = this.#state.openings + 1;
     const isLive = track.readyState === "live";
     const { enabled, muted } = track;
-    const live = isLive ? { opening, asked: null, isEnabled: enabled, isInterrupted: muted } : null;
-    this.#state = { ...this.#state, wanted: enabled, isAdopted: true, openings: opening, live };
+    const live = isLive ? { opening, asked: APPLICATION, isEnabled: enabled, isInterrupted: muted } as const : null;
+    this.#state = { ...this.#state, wanted: enabled, chosen: APPLICATION, openings: opening, live };
     if (isLive) {
       this.#watch(opening, track);
     }
@@ -338,7 +338,7 @@ export class Capture extends Emitter<CaptureEvents> {
     return {
       on: isOn(this.#state),
       track,
-      deviceId: track?.getSettings().deviceId ?? chosen,
+      deviceId: track?.getSettings().deviceId ?? (chosen === APPLICATION ? null : chosen),
       opening: opening !== null && wanted,
       interrupted: wanted && live?.isInterrupted === true,
       error: this.#error,
