@@ -1,14 +1,8 @@
 /** Types every text of the app, so that no language can lack one. */
 import type { DeviceKind, Quality, Reaction, RoomError, TrackSource } from "@rotunda/client";
 
-type DeviceErrorCode =
-  | "device_denied"
-  | "device_denied_by_system"
-  | "device_denied_by_page"
-  | "device_dismissed"
-  | "device_missing"
-  | "device_busy"
-  | "device_unsuitable";
+/** Those that may concern one of two devices; the others are the browser's. */
+type DeviceErrorCode = Exclude<Extract<RoomError["code"], `device_${string}`>, "device_insecure" | "device_unsupported">;
 
 export interface Texts {
   readonly language: string;
