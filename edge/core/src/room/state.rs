@@ -210,8 +210,11 @@ impl State {
 
     /// The revision of the latest change to the roster; a change of `connection` alone has none.
     pub(crate) fn roster_revision(&self) -> u64 {
-        let departed = self.meta().and_then(|meta| meta.departures.as_ref()).map_or(0, Departures::latest);
-        self.members.values().map(|member| member.revision).max().unwrap_or(0).max(departed)
+        self.members.values().map(|member| member.revision).max().unwrap_or(0).max(self.departures_revision())
+    }
+
+    pub(crate) fn departures_revision(&self) -> u64 {
+        self.meta().and_then(|meta| meta.departures.as_ref()).map_or(0, Departures::latest)
     }
 
     /// The participants who changed after a revision, and what else differs; `None` if the room no longer knows.

@@ -1,6 +1,6 @@
 //! One ban for all guests at an address: a raid is over with one action.
 
-use crate::bans::{GOES, HOST, asks, comes, enters, grants, guest, guest_joins, id, says, wait};
+use crate::bans::{GOES, HOST, asks, comes, enters, grants, guest, guest_joins, id, knocks, says, wait};
 use crate::bans::{HOUR_MS, VIEWER};
 use crate::stage::Stage;
 use edge_core::room::{Answer, Ask, GuestStanding, Output, Verb};
@@ -25,15 +25,6 @@ fn present(stage: &mut Stage) -> Vec<String> {
 fn listed(stage: &mut Stage) -> Vec<BanInfo> {
     match asks(stage, Ask::Bans) {
         Answer::Bans { bans } => bans,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn knocks(stage: &mut Stage, participant: &str, from: &str) -> Result<GuestStanding, ErrorCode> {
-    let (participant, from) = (id(participant), Some(from.into()));
-    match asks(stage, Ask::Knock { participant, name: String::new(), from }) {
-        Answer::Guest { standing } => Ok(standing),
-        Answer::Refused { code } => Err(code),
         other => panic!("{other:?}"),
     }
 }

@@ -309,7 +309,7 @@ fn a_guest_is_host_of_the_room_they_made_and_of_no_later_one() {
     }
 }
 
-fn knocks(stage: &mut Stage, participant: &str, from: &str) -> Result<GuestStanding, ErrorCode> {
+pub(crate) fn knocks(stage: &mut Stage, participant: &str, from: &str) -> Result<GuestStanding, ErrorCode> {
     let (participant, from) = (id(participant), Some(from.into()));
     match asks(stage, Ask::Knock { participant, name: String::new(), from }) {
         Answer::Guest { standing } => Ok(standing),

@@ -1,7 +1,6 @@
 //! The public state of the room: participants, properties, recordings.
 
 use crate::room::state::State;
-use crate::room::state::departures::Departures;
 use crate::room::state::members::Member;
 use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, RecordingInfo, RoomInfo};
 use shared::{ParticipantId, RecordingId};
@@ -48,8 +47,7 @@ impl Told {
     /// The participants who left or whose public state this input changed; their changes get the next revision.
     pub(crate) fn changed_infos(&mut self, state: &mut State, left: &[(ParticipantId, LeaveReason)]) -> Changed {
         let mut changed = Changed::default();
-        let remembered = state.meta().and_then(|meta| meta.departures.as_ref()).map_or(0, Departures::latest);
-        let revision = self.revision.max(remembered).saturating_add(1);
+        let revision = self.revision.max(state.departures_revision()).saturating_add(1);
         for (participant, reason) in left {
             // A participant who left and returned within one input is new.
             let was_listed = self.infos.remove(participant).is_none_or(|known| !known.audience);

@@ -11,7 +11,7 @@ pub(crate) struct Departures {
     from: u64,
     /// The revision of the latest departure, even of a participant whom only a count mentions.
     latest: u64,
-    /// The latest last.
+    /// In the order of their revisions.
     left: VecDeque<(u64, ParticipantId)>,
 }
 
