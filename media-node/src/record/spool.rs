@@ -88,6 +88,10 @@ pub(crate) struct Head {
     pub(crate) manifest: SegmentManifest,
 }
 
+fn bytes_of(files: impl Iterator<Item = PathBuf>) -> u64 {
+    files.filter_map(|path| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum()
+}
+
 /// True if there was no space on the disk, or no more that the settings allow.
 pub(crate) fn is_full(error: &anyhow::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
@@ -198,7 +202,7 @@ impl Folder {
                 }
                 None => {
                     let files = fs::read_dir(path.join(PARTS)).into_iter().flatten().flatten();
-                    let bytes = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+                    let bytes = bytes_of(files.map(|file| file.path()));
                     space.note(bytes);
                     let folder = path.display();
                     tracing::warn!(%folder, bytes, "a spool folder has no readable header: remove it and restart the node to free its space");
@@ -240,8 +244,7 @@ impl Folder {
 
     /// The total size of the waiting parts.
     fn parts_bytes(&self) -> u64 {
-        let parts = self.parts().unwrap_or_default();
-        parts.iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum()
+        bytes_of(self.parts().unwrap_or_default().into_iter().map(|(_, path)| path))
     }
 
     /// The current manifest. A row that was truncated by a crash is dropped.
