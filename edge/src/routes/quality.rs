@@ -67,7 +67,7 @@ struct Total {
     paused: u64,
     nacks: u64,
     plis: u64,
-    /// The largest layer.
+    /// Lines of the largest layer.
     frame_height: u16,
 }
 

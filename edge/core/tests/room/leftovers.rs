@@ -58,7 +58,7 @@ fn people_who_come_and_go_leave_nothing() {
     (WARM_ROUNDS..ROUNDS).for_each(|number| round(&mut stage, number));
     for (kind, bytes) in stored(&stage) {
         let had = before.get(&kind).copied().unwrap_or(0);
-        // Numbers grow longer.
+        // Revisions and times get more digits.
         assert!(bytes <= had + had / 20, "{kind}: {had} bytes, then {bytes}");
     }
 }

@@ -64,7 +64,7 @@ const PACE: Duration = Duration::from_millis(2);
 const REPETITIONS: u32 = 5;
 /// The cost of a packet with 200 viewers, at most, as a multiple of that with 50.
 const GROWTH_MAX: f64 = 1.15;
-/// Calls after each other, each with a camera and its viewers, of whom half leave and half vanish.
+/// Consecutive calls, each with a camera and viewers; half of the viewers leave, half vanish.
 const CALLS: u32 = 40;
 const CALL_VIEWERS: u32 = 5;
 /// After this many calls, tables have their size.

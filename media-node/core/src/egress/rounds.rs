@@ -15,7 +15,7 @@ const WAITING_MAX: usize = 8_192;
 #[derive(Debug, Default)]
 pub struct Egress {
     pub arena: Arena,
-    /// Datagrams besides media.
+    /// Responses to checks, handshakes and reports.
     pub waiting: VecDeque<(Path, Vec<u8>)>,
     /// Streams with packets since the last round.
     pub pending_streams: Vec<StreamKey>,
@@ -35,7 +35,7 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// Queues a datagram besides media.
+    /// Queues a datagram that is no media.
     pub fn send(&mut self, stats: &mut Stats, to: Path, datagram: Vec<u8>) {
         if self.waiting.len() < WAITING_MAX {
             self.waiting.push_back((to, datagram));
