@@ -1,6 +1,7 @@
 //! The node's settings: flags, then environment, then defaults. Parsed once at start; all mistakes are reported together.
 
-use crate::tls::Files;
+use crate::acme;
+use crate::tls::{Files, Source};
 use clap::Parser;
 use node_shell::settings::{
     EdgeUrl, Logs, Mistakes, Reader, Secret, list, log_filter, log_format, number, parse, secret,
@@ -55,6 +56,8 @@ struct Arguments {
     /// This node's host name in the certificate, for the turns: URI.
     #[arg(long, env = "TURN_TLS_NAME", value_name = "NAME")]
     tls_name: Option<String>,
+    #[command(flatten)]
+    acme: AcmeArguments,
     /// Public address of allocations: one IPv4, one IPv6, or both separated by a comma.
     #[arg(long, env = "TURN_RELAY", value_name = "IP,...")]
     relay: Option<String>,
@@ -108,8 +111,24 @@ struct Arguments {
     log: String,
 }
 
+#[derive(Debug, clap::Args)]
+struct AcmeArguments {
+    /// Directory of the ACME authority that issues the certificate, instead of the files.
+    #[arg(long, env = "TURN_ACME_DIRECTORY", value_name = "URL", default_value = "")]
+    acme_directory: String,
+    /// E-mail address for the authority.
+    #[arg(long, env = "TURN_ACME_CONTACT", value_name = "ADDRESS", default_value = "")]
+    acme_contact: String,
+    /// Folder for the account and the certificate.
+    #[arg(long, env = "TURN_ACME_STATE", value_name = "FOLDER", default_value = "/var/lib/turn-node/acme")]
+    acme_state: String,
+    /// PEM file with the roots of a private authority; the public ones if empty.
+    #[arg(long, env = "TURN_ACME_ROOTS", value_name = "FILE", default_value = "")]
+    acme_roots: String,
+}
+
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 26] = [
+const ENVIRONMENT: [&str; 30] = [
     "TURN_EDGE",
     "TURN_NODE_ID",
     "TURN_REGION",
@@ -120,6 +139,10 @@ const ENVIRONMENT: [&str; 26] = [
     "TURN_TLS_CERTIFICATE",
     "TURN_TLS_KEY",
     "TURN_TLS_NAME",
+    "TURN_ACME_DIRECTORY",
+    "TURN_ACME_CONTACT",
+    "TURN_ACME_STATE",
+    "TURN_ACME_ROOTS",
     "TURN_RELAY",
     "TURN_RELAY_BIND",
     "TURN_RELAY_PORTS",
@@ -144,7 +167,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) tcp_listen: Vec<SocketAddr>,
     /// `None` without TLS.
-    pub(crate) tls: Option<Files>,
+    pub(crate) tls: Option<Source>,
     pub(crate) relay: Families,
     /// Local addresses of relay sockets.
     pub(crate) relay_bind: Families,
@@ -194,8 +217,8 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
         (set, _) => reader.required("relay", set, families),
     };
     let tcp_listen = tcp_listen(&mut reader, arguments.tcp_listen, listen);
-    let tls = tls(&mut reader, arguments.tls_certificate, arguments.tls_key);
     let tls_name = tls_name(&mut reader, arguments.tls_name);
+    let tls = source(&mut reader, (arguments.tls_certificate, arguments.tls_key), arguments.acme, tls_name.as_deref());
     let addresses = || {
         let tcp = tcp_listen.as_ref()?.first().copied();
         Some(Addresses { relay: relay?, listen: listen?, tcp, tls_name: tls_name.clone() })
@@ -312,6 +335,36 @@ fn tls(reader: &mut Reader, certificate: Option<String>, key: Option<String>) ->
     let certificate = reader.required("tls-certificate", certificate, path);
     let key = reader.required("tls-key", key, path);
     Some(Files { certificate: certificate?, key: key? })
+}
+
+/// The certificate comes from files or from an authority.
+fn source(
+    reader: &mut Reader,
+    (certificate, key): (Option<String>, Option<String>),
+    acme: AcmeArguments,
+    tls_name: Option<&str>,
+) -> Option<Source> {
+    let files = tls(reader, certificate, key);
+    if acme.acme_directory.is_empty() {
+        return files.map(Source::Files);
+    }
+    if files.is_some() {
+        reader.mistake("acme-directory", "cannot be set together with --tls-certificate");
+    }
+    if !acme.acme_directory.starts_with("https://") {
+        reader.mistake("acme-directory", "must begin with https://");
+    }
+    if tls_name.is_none() {
+        reader.mistake("tls-name", "must be set: it is the name for which --acme-directory issues a certificate");
+    }
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    Some(Source::Acme(acme::Settings {
+        directory: acme.acme_directory,
+        name: tls_name?.to_owned(),
+        contact: some(acme.acme_contact),
+        state: PathBuf::from(acme.acme_state),
+        roots: some(acme.acme_roots).map(PathBuf::from),
+    }))
 }
 
 /// The settings for the edge, which must be all set or all unset.
@@ -467,6 +520,21 @@ mod tests {
         assert!(alone.edge.is_none());
         let mistakes = read(&["--listen=192.0.2.1:3478", SECRET, "--node-id=turn-1"], &[]).expect_err("mistakes");
         assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_certificate_comes_from_files_or_from_an_authority() {
+        let read_tls = |more: &[&str]| read(&[&["--listen=192.0.2.1:3478", SECRET], more].concat(), &[]);
+        let acme = ["--acme-directory=https://acme.example.org/dir", "--tls-name=turn.example.org"];
+        let Ok(Config { tls: Some(Source::Acme(settings)), .. }) = read_tls(&acme) else { panic!("no ACME") };
+        assert_eq!((settings.name.as_str(), settings.contact, settings.roots), ("turn.example.org", None, None));
+        for (mistakes, more) in [
+            (1, &["--acme-directory=https://acme.example.org/dir"][..]),
+            (1, &["--acme-directory=http://acme.example.org/dir", "--tls-name=turn.example.org"]),
+            (1, &[acme[0], acme[1], "--tls-certificate=a.pem", "--tls-key=b.pem"]),
+        ] {
+            assert_eq!(read_tls(more).err().map(|found| found.len()), Some(mistakes), "{more:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The TURN node: reads its settings, starts its shards, and relays until a signal stops it.
 
+mod acme;
 mod config;
 mod control;
 mod epoll;

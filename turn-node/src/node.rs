@@ -1,12 +1,13 @@
 //! The whole node: starts the shards and the HTTP pages, and stops them on a signal.
 
+use crate::acme;
 use crate::config::Config;
 use crate::control::Control;
 use crate::own_addresses;
 use crate::pages::{FromEdge, Pages};
 use crate::shard::Shard;
 use crate::streams::{self, Entrance};
-use crate::tls::Certificate;
+use crate::tls::{Certificate, Source, Tls};
 use anyhow::{Context, bail};
 use node_core::membership::Standing;
 use node_shell::signals::Signals;
@@ -35,15 +36,12 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("asking the operating system for randomness")?;
     let pool = Pool::new(config.relay_ports.clone(), config.quotas, seed);
-    let certificate = config.tls.clone().map(Certificate::read).transpose().context("reading the TLS certificate")?;
+    let tls = config.tls.clone().map(start_tls).transpose()?;
     let streams: Vec<TcpListener> =
         config.tcp_listen.iter().map(|address| node_shell::streams::listen(*address)).collect::<anyhow::Result<_>>()?;
-    let (shards, entrance) = start_shards(&config, &pool, certificate.as_ref())?;
+    let (shards, entrance) = start_shards(&config, &pool, tls.as_ref())?;
     for listener in streams {
         tokio::spawn(entrance.clone().serve(listener));
-    }
-    if let Some(certificate) = certificate {
-        tokio::spawn(certificate.watch());
     }
     let (draining, is_draining) = watch::channel(false);
     let (edge, control) = start_control(&config, &shards, &is_draining)?.unzip();
@@ -70,12 +68,19 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn start_tls(source: Source) -> anyhow::Result<Tls> {
+    match source {
+        Source::Files(files) => {
+            let certificate = Certificate::read(files).context("reading the TLS certificate")?;
+            tokio::spawn(Arc::clone(&certificate).watch());
+            Ok(Tls::new(certificate, None))
+        }
+        Source::Acme(settings) => acme::start(&settings).context("preparing ACME"),
+    }
+}
+
 /// Threads for datagrams, and as many for streams if there is a listener for them.
-fn start_shards(
-    config: &Config,
-    pool: &Pool,
-    certificate: Option<&Arc<Certificate>>,
-) -> anyhow::Result<(Arc<[Shard]>, Entrance)> {
+fn start_shards(config: &Config, pool: &Pool, tls: Option<&Tls>) -> anyhow::Result<(Arc<[Shard]>, Entrance)> {
     let mut nonce_seed = [0; 20];
     getrandom::fill(&mut nonce_seed).context("asking the operating system for randomness")?;
     let relayed: Vec<IpAddr> = [config.relay.v4, config.relay.v6].into_iter().flatten().collect();
@@ -105,10 +110,9 @@ fn start_shards(
     let datagrams = (0..config.shards).map(|index| Shard::start(index, config.listen, config.relay_bind, server()));
     let threads = if config.tcp_listen.is_empty() { 0 } else { config.shards };
     let (entrance, arrivals) = Entrance::new(threads);
-    let tls = certificate.map(Certificate::config);
     let streams = (config.shards..)
         .zip(arrivals)
-        .map(|(index, arrivals)| streams::start(index, arrivals, config.relay_bind, tls.clone(), server()));
+        .map(|(index, arrivals)| streams::start(index, arrivals, config.relay_bind, tls.cloned(), server()));
     Ok((datagrams.chain(streams).collect::<anyhow::Result<_>>()?, entrance))
 }
 

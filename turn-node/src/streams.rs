@@ -18,6 +18,7 @@ pub(crate) use entrance::{Arrivals, Entrance};
 
 use crate::config::Families;
 use crate::shard::{Orders, REPORT_INTERVAL, Report, Shard, Wake};
+use crate::tls::Tls;
 use anyhow::Context;
 use hub::Hub;
 use node_shell::load::{Meter, Rates};
@@ -27,7 +28,6 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_rustls::rustls::ServerConfig;
 use turn_core::TurnServer;
 
 /// A thread's connections.
@@ -50,7 +50,7 @@ pub(crate) fn start(
     index: u16,
     arrivals: Arrivals,
     relay_bind: Families,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
     server: TurnServer,
 ) -> anyhow::Result<Shard> {
     let runtime =

@@ -1,5 +1,6 @@
-//! The TLS certificate, read from files and reloaded when they change.
+//! The TLS certificate: read from files and reloaded when they change, or ordered by ACME ([`crate::acme`]).
 
+use crate::acme;
 use anyhow::{Context, bail};
 use std::fs::File;
 use std::io::Read;
@@ -18,6 +19,36 @@ use turn_core::limits;
 
 /// Interval of checks for changed files.
 const LOOK_INTERVAL: Duration = Duration::from_secs(20);
+
+/// The source of the certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Files(Files),
+    Acme(acme::Settings),
+}
+
+/// The settings of TLS connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    pub(crate) config: Arc<ServerConfig>,
+    /// For the connections by which a certificate authority checks the name; `None` with files.
+    pub(crate) challenge: Option<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    pub(crate) fn new(resolver: Arc<dyn ResolvesServerCert>, challenge: Option<Arc<ServerConfig>>) -> Self {
+        Self { config: config(resolver), challenge }
+    }
+}
+
+/// There are no tickets and no session cache: a TURN client seldom returns.
+fn config(resolver: Arc<dyn ResolvesServerCert>) -> Arc<ServerConfig> {
+    // Without protocols of our own, a client may offer any (RFC 7443 lets a server ignore ALPN).
+    let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Arc::new(config)
+}
 
 /// PEM files, as ACME clients write them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,16 +69,6 @@ impl Certificate {
     pub(crate) fn read(files: Files) -> anyhow::Result<Arc<Self>> {
         let current = RwLock::new(Arc::new(read(&files)?));
         Ok(Arc::new(Self { files, current }))
-    }
-
-    /// The settings of TLS connections. There are no tickets and no session cache: a TURN client seldom returns.
-    pub(crate) fn config(self: &Arc<Self>) -> Arc<ServerConfig> {
-        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
-        // Without protocols of our own, a client may offer any (RFC 7443 lets a server ignore ALPN).
-        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Arc::new(config)
     }
 
     /// Reads the files again on SIGHUP and whenever they have changed. An error keeps the current certificate.

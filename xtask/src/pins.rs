@@ -24,6 +24,9 @@ pub(crate) const HADOLINT: &str = "2.15.1";
 /// Checks workflows; built by Go, where that is installed.
 pub(crate) const ACTIONLINT: &str = "1.7.12";
 
+/// The test authority of Let's Encrypt; built by Go, where that is installed.
+pub(crate) const PEBBLE: &str = "2.10.3";
+
 /// The AWS provider of the Terraform environments.
 pub(crate) const AWS_PROVIDER: &str = "5.100.0";
 

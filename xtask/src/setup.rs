@@ -110,6 +110,16 @@ pub(crate) fn for_relaying(tools: &Tools) -> Result<()> {
     system::ensure_coturn(&tools.workspace)
 }
 
+/// Pebble, an ACME authority, and its DNS server; false without Go.
+pub(crate) fn for_certificates(tools: &Tools) -> Result<bool> {
+    let _lock = Lock::take(&tools.workspace, "setup")?;
+    let build = |name: &str| {
+        let module = format!("github.com/letsencrypt/pebble/v2/cmd/{name}");
+        go::program(tools, name, &module, pins::PEBBLE)
+    };
+    Ok(build("pebble")?.is_some() && build("pebble-challtestsrv")?.is_some())
+}
+
 /// ffmpeg, an independent reader of recordings, and a steppable clock.
 pub(crate) fn for_recordings(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;

@@ -4,15 +4,19 @@ use super::client::{Client, Closing};
 use super::hub::Hub;
 use super::peers;
 use super::wire::Wire;
+use crate::tls::Tls;
+use rustls_acme::is_tls_alpn_challenge;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use turn_core::{ConnectionId, limits};
 
 /// The first byte of a TLS handshake (RFC 8446 §5.1). STUN begins with 0 or 1, ChannelData with 0x40 to 0x7F.
@@ -39,14 +43,27 @@ async fn greet(hub: &Rc<Hub>, client: &Rc<Client>, stream: TcpStream) {
     if first != [TLS_HANDSHAKE] {
         return converse(hub, client, stream).await;
     }
-    let Some(config) = hub.tls.clone() else { return hub.close(client, Closing::Handshake) };
-    match TlsAcceptor::from(config).accept(stream).await {
-        Ok(stream) => converse(hub, client, stream).await,
+    let Some(tls) = hub.tls.clone() else { return hub.close(client, Closing::Handshake) };
+    match shake_hands(tls, stream).await {
+        Ok(Some(stream)) => converse(hub, client, stream).await,
+        // The certificate authority has seen what it wanted to see.
+        Ok(None) => {}
         Err(error) => {
             tracing::debug!(%error, "a TLS handshake failed");
             hub.close(client, Closing::Handshake);
         }
     }
+}
+
+/// `None` if the connection was a certificate authority's challenge.
+async fn shake_hands(tls: Tls, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+    let Some(challenge) = tls.challenge else { return TlsAcceptor::from(tls.config).accept(stream).await.map(Some) };
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    if is_tls_alpn_challenge(&hello.client_hello()) {
+        hello.into_stream(challenge).await?.shutdown().await?;
+        return Ok(None);
+    }
+    hello.into_stream(tls.config).await.map(Some)
 }
 
 async fn converse(hub: &Rc<Hub>, client: &Rc<Client>, stream: impl Wire) {

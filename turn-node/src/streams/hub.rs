@@ -7,14 +7,13 @@ use super::{StreamReport, conversation};
 use crate::config::Families;
 use crate::relay_path::head;
 use crate::shard::{Report, now};
+use crate::tls::Tls;
 use node_shell::streams::{Limits, NoPlace, Places};
 use std::cell::{Cell, RefCell, RefMut};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpStream;
-use tokio_rustls::rustls::ServerConfig;
 use turn_core::server::Output;
 use turn_core::stream::{BrokenStream, next_message};
 use turn_core::{AllocationId, FiveTuple, RelayOpened, ToPeer, TurnServer, limits};
@@ -32,7 +31,7 @@ const LIMITS: Limits = Limits {
 
 pub(crate) struct Hub {
     /// For new TLS connections; `None` without a certificate.
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) tls: Option<Tls>,
     relay_bind: Families,
     state: RefCell<State>,
     /// Memory for reads, used by one task at a time.
@@ -60,7 +59,7 @@ pub(crate) struct State {
 }
 
 impl Hub {
-    pub(crate) fn new(server: TurnServer, relay_bind: Families, tls: Option<Arc<ServerConfig>>) -> Rc<Self> {
+    pub(crate) fn new(server: TurnServer, relay_bind: Families, tls: Option<Tls>) -> Rc<Self> {
         let state = State {
             server,
             clients: Vec::new(),

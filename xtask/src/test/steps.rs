@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Run;
 use crate::build::{Flavour, Part};
-use crate::{codegen, pins, setup, tidy};
+use crate::{codegen, pins, progress, setup, tidy};
 
 pub(crate) struct Step {
     /// For `--only`.
@@ -152,7 +152,12 @@ fn turn(run: &mut Run<'_>) -> Result<()> {
     setup::for_relaying(run.tools)?;
     let tests =
         ["--test", "coturn", "--test", "datagrams", "--test", "pressure", "--test", "streams", "--test", "turn_crate"];
-    run.real_tests("turn", &tests, &[])
+    run.real_tests("turn", &tests, &[])?;
+    if setup::for_certificates(run.tools)? {
+        return run.real_tests("acme", &["--test", "acme"], &[]);
+    }
+    progress::skip("acme", "no Pebble, and no Go to build it with");
+    Ok(())
 }
 
 fn interop(run: &mut Run<'_>) -> Result<()> {
