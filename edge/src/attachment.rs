@@ -34,6 +34,7 @@ mod tests {
     use edge_core::SocketId;
     use serde_json::Value;
     use shared::token::{Grants, Guest, JoinClaims};
+    use shared::trace::Trace;
     use shared::{ParticipantId, Region, RoomId, TokenId, UnixMillis, limits};
 
     /// Cloudflare: "The maximum size of the serialized value is 2,048 bytes".
@@ -70,7 +71,13 @@ mod tests {
             }),
         };
         let near = vec![Region::parse(&"r".repeat(Region::BYTES_MAX)).expect("valid"); limits::TURN_REGIONS_PER_CLIENT];
-        let of = Attachment::Client { socket: SocketId(1 << 53), opened_at: UnixMillis(1 << 53), claims, near };
+        let of = Attachment::Client {
+            socket: SocketId(1 << 53),
+            opened_at: UnixMillis(1 << 53),
+            claims,
+            near,
+            trace: Some(Trace::begin([255; 24])),
+        };
         let seat = Seat { of, address: Address::parse("ffff:ffff:ffff:ffff::") };
         let bytes = serialized_bytes(&serde_json::to_value(&seat).expect("json"));
         assert!(bytes <= ATTACHMENT_BYTES_MAX, "{bytes} bytes");

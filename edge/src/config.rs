@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) storage: Option<Storage>,
     pub(crate) guests: Guests,
     pub(crate) login_url: Option<String>,
+    /// The OpenTelemetry collector; `None` turns traces off.
+    pub(crate) collector: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -110,6 +112,7 @@ impl Config {
         let storage = note(&mut mistakes, "RECORDING", parse_storage(&lookup)).flatten();
         let guests = note(&mut mistakes, "GUESTS", parse_guests(lookup("GUESTS").as_deref()));
         let login_url = note(&mut mistakes, "LOGIN_URL", parse_login_url(lookup("LOGIN_URL"))).flatten();
+        let collector = note(&mut mistakes, "OTLP", parse_collector(lookup("OTLP"))).flatten();
         if let (Some(region), Some(regions)) = (&region_default, &regions)
             && !regions.contains_key(region)
         {
@@ -119,7 +122,7 @@ impl Config {
             (Some(region_default), Some(regions), Some(ice_servers), Some(origins), Some(guests))
                 if mistakes.is_empty() =>
             {
-                Ok(Self { region_default, regions, ice_servers, origins, storage, guests, login_url })
+                Ok(Self { region_default, regions, ice_servers, origins, storage, guests, login_url, collector })
             }
             _ => Err(ConfigError(mistakes)),
         }
@@ -250,6 +253,18 @@ fn parse_login_url(text: Option<String>) -> Result<Option<String>, &'static str>
     let is_plain = |text: &String| !text.contains(['?', '#', ' ']);
     match text {
         Some(text) if !is_url(&text) || !is_plain(&text) => Err("must be http:// or https:// without a query"),
+        text => Ok(text),
+    }
+}
+
+fn parse_collector(text: Option<String>) -> Result<Option<String>, &'static str> {
+    let text = text.filter(|text| !text.is_empty());
+    let is_origin = |text: &String| {
+        let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
+    };
+    match text {
+        Some(text) if !is_origin(&text) => Err("must be http:// or https:// and a host, without a path"),
         text => Ok(text),
     }
 }

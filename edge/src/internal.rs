@@ -6,6 +6,7 @@ use edge_core::{door, room};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::token::{JoinClaims, NodeClaims, TicketClaims};
+use shared::trace::Trace;
 use shared::{Region, RoomId};
 use std::net::IpAddr;
 use worker::{Env, Headers, Method, Request, RequestInit, Response, js_sys};
@@ -27,6 +28,9 @@ pub(crate) struct Introduction<C> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seen: Option<IpAddr>,
     pub(crate) request_id: String,
+    /// Of a client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<Trace>,
     /// The name of the client's connection, if its frames come as separate requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) connection: Option<String>,

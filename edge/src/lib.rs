@@ -35,6 +35,7 @@ mod routes;
 mod sockets;
 mod store;
 mod sweep;
+mod traces;
 mod turnstile;
 mod upgrade;
 
@@ -42,6 +43,6 @@ use worker::{Context, Env, Request, Response, event};
 
 /// Handles every HTTP request that is not for a static asset.
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
-    routes::route(request, &env).await
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    routes::route(request, &env, &context).await
 }

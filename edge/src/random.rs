@@ -35,15 +35,19 @@ pub(crate) fn socket_id() -> Result<SocketId> {
 
 /// An unguessable, unique name: 128 bits in hexadecimal.
 pub(crate) fn id() -> Result<String> {
-    let mut bytes = [0; 16];
-    fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// An id for a request in logs and error bodies.
 pub(crate) fn request_id() -> String {
     // Without randomness the request is still answered, only its log lines are harder to find.
     id().unwrap_or_else(|_| "unnamed".into())
+}
+
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    fill(&mut bytes)?;
+    Ok(bytes)
 }
 
 pub(crate) fn token_id() -> Result<TokenId> {

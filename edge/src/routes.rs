@@ -15,19 +15,23 @@ use crate::auth::AuthError;
 use crate::config::{Config, ConfigError, Continent, Origins};
 use crate::cors::{self, Cors};
 use crate::refusal::Refusal;
+use crate::traces::{self, Span};
 use crate::upgrade::Protocols;
-use crate::{log, random, turnstile, upgrade};
+use crate::{clock, log, random, turnstile, upgrade};
 use edge_core::door::Address;
+use shared::trace::{SpanId, TRACEPARENT, Trace};
 use shared::{ErrorCode, RoomId};
 use std::rc::Rc;
 use worker::js_sys::Reflect;
-use worker::{Env, Method, Request, Response};
+use worker::{Context, Env, Method, Request, Response};
 
 pub(crate) struct Arrival<'a> {
     request: Request,
     env: &'a Env,
     config: Rc<Config>,
     request_id: String,
+    /// The trace that the caller continues, or a new one, with a span for this request.
+    trace: Trace,
     /// The caller's address as reported by the platform.
     address: Option<Address>,
     /// The sub-protocols of a client that requests admission to a room.
@@ -62,7 +66,7 @@ impl From<Refusal> for RouteError {
 }
 
 /// Answers every request that is not for a static asset.
-pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Response> {
+pub(crate) async fn route(request: Request, env: &Env, context: &Context) -> worker::Result<Response> {
     let address = request.headers().get("CF-Connecting-IP").ok().flatten().and_then(|text| Address::parse(&text));
     let offered = if is_for_client(&request) { Some(Protocols::of(&request)) } else { None };
     if let Some(offered) = &offered
@@ -76,21 +80,50 @@ pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Respons
         return cors.apply(refusal?);
     }
     let request_id = random::request_id();
+    let (trace, caller) = trace(&request)?;
+    let (begun_at, name) = (clock::now(), name(&request));
     let config = Config::read(env);
     let cors = config.as_ref().map_or(Cors::Silent, |config| Cors::of(&config.origins, &request));
+    let collector = config.as_ref().ok().and_then(|config| config.collector.clone());
     let arrival = config.map(|config| {
         let (request_id, offered) = (request_id.clone(), offered.unwrap_or_default());
-        Arrival { request, env, config, request_id, address, offered }
+        Arrival { request, env, config, request_id, trace, address, offered }
     });
     let response = match handle(arrival, &cors).await {
         Ok(response) => response,
         Err(RouteError::Refused(refusal)) => refusal.response(&request_id)?,
         Err(error @ (RouteError::Config(_) | RouteError::Platform(_) | RouteError::Auth(_))) => {
-            log::line(log::Level::Error, "request_failed", &[("request", &request_id), ("error", &error)]);
+            log::line(
+                log::Level::Error,
+                "request_failed",
+                &[("request", &request_id), ("trace", &trace.id), ("error", &error)],
+            );
             Refusal::internal().response(&request_id)?
         }
     };
+    if let (Some(collector), Some(parent)) = (collector, caller.filter(|_| trace.is_sampled())) {
+        let span = Span { trace, parent, name, request_id, begun_at, status: response.status_code() };
+        context.wait_until(traces::export(collector, span));
+    }
     cors.apply(response)
+}
+
+/// The trace that the caller continues, with a span for this request, and the caller's span; or a new trace. Browsers let
+/// a page set no header of a WebSocket, so the query may carry it too.
+fn trace(request: &Request) -> worker::Result<(Trace, Option<SpanId>)> {
+    let header = request.headers().get(TRACEPARENT).ok().flatten();
+    let caller = header.and_then(|text| Trace::parse(&text).ok()).or_else(|| Trace::of_query(&request.inner().url()));
+    Ok(match caller {
+        Some(caller) => (caller.child(random::bytes()?), Some(caller.span)),
+        None => (Trace::begin(random::bytes()?), None),
+    })
+}
+
+/// The method and the kind of path, for a span.
+fn name(request: &Request) -> String {
+    let path = request.path();
+    let kind = path.rsplit('/').next().filter(|_| is_for_client(request)).unwrap_or("other");
+    format!("{} {kind}", request.method().as_ref())
 }
 
 /// True if a client requests admission to a room.

@@ -61,6 +61,9 @@ struct Arguments {
     bandwidth: bandwidth::Arguments,
     #[command(flatten)]
     recording: recording::Arguments,
+    /// OpenTelemetry collector that gets traces over HTTP, for instance http://10.0.0.5:4318; empty for none.
+    #[arg(long, env = "MEDIA_OTLP", value_name = "URL", default_value = "")]
+    otlp: String,
     /// Format of the log lines: text or json.
     #[arg(long, env = "MEDIA_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: String,
@@ -70,7 +73,7 @@ struct Arguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 27] = [
+const ENVIRONMENT: [&str; 28] = [
     "MEDIA_EDGE",
     "MEDIA_NODE_ID",
     "MEDIA_REGION",
@@ -96,6 +99,7 @@ const ENVIRONMENT: [&str; 27] = [
     recording::ENVIRONMENT[6],
     recording::ENVIRONMENT[7],
     recording::ENVIRONMENT[8],
+    "MEDIA_OTLP",
     "MEDIA_LOG_FORMAT",
     "MEDIA_LOG",
 ];
@@ -120,6 +124,8 @@ pub(crate) struct Config {
     pub(crate) bandwidth: Limits,
     /// `None` if recording is off.
     pub(crate) recording: Option<record::Config>,
+    /// `None` if traces are not exported.
+    pub(crate) collector: Option<EdgeUrl>,
     pub(crate) logs: Logs,
 }
 
@@ -154,6 +160,10 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let drain = reader.value("drain-seconds", &arguments.drain_seconds, number(0, 24 * 3_600));
     let bandwidth = bandwidth::check(&mut reader, &arguments.bandwidth);
     let recording = recording::check(&mut reader, arguments.recording);
+    let collector = match arguments.otlp.as_str() {
+        "" => Some(None),
+        text => reader.value("otlp", text, EdgeUrl::parse).map(Some),
+    };
     let format = reader.value("log-format", &arguments.log_format, log_format);
     let filter = reader.value("log", &arguments.log, log_filter);
     check_ports(&mut reader, listen, shards);
@@ -175,6 +185,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
             drain: Duration::from_secs(drain?),
             bandwidth: bandwidth?,
             recording: recording?,
+            collector: collector?,
             logs: Logs { format: format?, filter: filter? },
         })
     };

@@ -15,8 +15,19 @@ mod shutdown;
 mod tcp;
 mod wake;
 
+use node_shell::traces::Exporter;
+
 fn main() -> anyhow::Result<()> {
     let config = config::read()?;
-    let _lines = node_shell::logs::start(&config.logs)?;
-    node_shell::runtime()?.block_on(node::run(config))
+    let (spans, exporter) =
+        Exporter::new(config.collector.as_ref(), "rotunda-media-node", config.node.as_str()).unzip();
+    let _lines = node_shell::logs::start_with(&config.logs, spans)?;
+    node_shell::runtime()?.block_on(async {
+        let exporting = exporter.map(Exporter::start);
+        let outcome = node::run(config).await;
+        if let Some(exporting) = exporting {
+            exporting.finish().await;
+        }
+        outcome
+    })
 }

@@ -20,6 +20,7 @@ pub mod signal;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod trace;
 pub mod turn_credential;
 #[cfg(feature = "typescript")]
 pub mod typescript;

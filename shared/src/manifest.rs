@@ -8,6 +8,7 @@ use crate::ids::{NodeId, ParticipantId, RecordingId, RoomId, TrackId};
 use crate::rtp_parameters::MediaKind;
 use crate::signal::{RecordingFile, TrackSource};
 use crate::time::UnixMillis;
+use crate::trace::Trace;
 use serde::{Deserialize, Serialize};
 
 /// The version of both kinds of manifest.
@@ -24,6 +25,8 @@ pub struct SegmentManifest {
     pub node: NodeId,
     /// Zero on the room's clock.
     pub started_at: UnixMillis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     /// True if the segment has ended and all of it is in storage.
     pub is_sealed: bool,
     pub rows: Vec<Row>,
@@ -38,6 +41,9 @@ pub struct Manifest {
     pub room: RoomId,
     /// Zero on the room's clock.
     pub started_at: UnixMillis,
+    /// The trace of the participant who started the recording, as in the programs' logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     /// The segments of the recording, by epoch.
     pub segments: Vec<SegmentSpan>,
     pub files: Vec<RecordingFile>,

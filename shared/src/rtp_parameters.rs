@@ -2,6 +2,7 @@
 
 use crate::ids::{Mid, ParticipantId, SessionId};
 use crate::object;
+use crate::trace::Trace;
 use serde::{Deserialize, Serialize};
 
 /// Everything a node needs to serve one client's transport; a newer value replaces an older one.
@@ -10,6 +11,9 @@ pub struct Session {
     pub session: SessionId,
     /// For logs and metrics only.
     pub participant: ParticipantId,
+    /// For logs and traces only: the client's attempt to join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     /// ICE credentials. Changed credentials mean an ICE restart (RFC 8445 §9).
     #[serde(deserialize_with = "object::object")]
     pub ice: IceParameters,

@@ -157,7 +157,8 @@ impl Edge {
         let token = token::sign(claims, &key(), clock.unix(), TOKEN_LIFETIME_MS).expect("signs");
         let claims = token::verify(&token, &[key()], clock.unix()).expect("its own token");
         let socket = self.open(Door::Client(room.clone()));
-        let attachment = room::Attachment::Client { socket, opened_at: clock.unix(), claims, near: Vec::new() };
+        let attachment =
+            room::Attachment::Client { socket, opened_at: clock.unix(), claims, near: Vec::new(), trace: None };
         self.rooms.entry(room.clone()).or_default().attach(&self.breaches, clock, socket, &attachment);
         self.step_room(room, room::Input::SocketOpened(attachment));
         socket

@@ -147,7 +147,9 @@ export class EventStream implements Link {
     // A request that is small enough outlives its page (Fetch §4.6 allows 64 KiB).
     const keepalive = isShort(body);
     const headers = { Authorization: `Connection ${this.#key}` };
-    return fetch(`${this.#url}${query}`, { method: "POST", body, headers, keepalive });
+    // The trace is that of the connection.
+    const [url] = this.#url.split("?");
+    return fetch(`${url}${query}`, { method: "POST", body, headers, keepalive });
   }
 
   /** Closes the connection at the edge, after the frames that wait. */

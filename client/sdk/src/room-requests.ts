@@ -1,10 +1,14 @@
 /** Requests of the user, with one frame and one answer each. */
 import { Emitter } from "./emitter";
 import type { BanTerm, ParticipantId, TrackId } from "./protocol.gen";
+import { randomId } from "./random";
 import type { RoomEvents } from "./room-events";
 import type { Ask } from "./state";
 
 export abstract class RoomRequests extends Emitter<RoomEvents> {
+  /** The id of the trace in the logs of the deployment (W3C Trace Context). */
+  readonly traceId = randomId();
+
   /** Resolves when the edge has executed the request; rejects if it refuses. */
   protected abstract ask(request: Ask): Promise<void>;
 

@@ -121,11 +121,12 @@ async function answerDevices(): Promise<void> {
 const options = { url: "ws://edge/v1/rooms/x/socket", token: () => Promise.resolve("a.b.c"), microphone: true, camera: true };
 
 // Holds S-A7-15.
-test("the token is in no URL", async () => {
+test("the trace is in the URL, and the token is not", async () => {
   const leave = new AbortController();
   const joined = Room.join({ ...options, signal: leave.signal }).catch(() => undefined);
   await settle();
-  expect(opened.sockets.map(({ url, protocols }) => [url, protocols])).toEqual([[options.url, ["rotunda.v1", "token.a.b.c"]]]);
+  expect(opened.sockets.map(({ protocols }) => protocols)).toEqual([["rotunda.v1", "token.a.b.c"]]);
+  expect(opened.sockets[0]?.url).toMatch(/^ws:\/\/edge\/v1\/rooms\/x\/socket\?traceparent=00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
   leave.abort();
   await vi.advanceTimersByTimeAsync(1_000);
   await joined;

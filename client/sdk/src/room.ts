@@ -103,7 +103,7 @@ export class Room extends RoomRequests {
       renewsToken: typeof options.token === "function",
       publishes: options.publish ?? (typeof options.token === "function" || mayPublish(options.token)),
     });
-    this.#signal = new Signal(options.url, options.token, {
+    this.#signal = new Signal(options.url, options.token, this.traceId, {
       opened: () => {
         this.#stopwatch.mark("socket_open");
         this.#dispatch({ on: "socket_opened" });

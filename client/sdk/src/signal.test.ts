@@ -5,9 +5,12 @@ import { Signal, roomUrl } from "./signal";
 
 afterEach(() => vi.unstubAllGlobals());
 
+const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
+
 /** Records the tried transports and the results; `works` tells which of them reach the edge. */
 function network(works: { socket: boolean; events: boolean; status?: number }) {
   const tried: string[] = [];
+  const untraced = (url: string): string => url.replace(/\?traceparent=00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01$/, "");
   class FakeSocket {
     static readonly OPEN = 1;
     readyState = 0;
@@ -15,7 +18,7 @@ function network(works: { socket: boolean; events: boolean; status?: number }) {
     onclose: ((event: { code: number }) => void) | null = null;
     onmessage: unknown = null;
     constructor(url: string, protocols: string[]) {
-      tried.push(`${url} ${protocols.join()}`);
+      tried.push(`${untraced(url)} ${protocols.join()}`);
       queueMicrotask(() => (works.socket ? this.onopen?.() : this.onclose?.({ code: 1006 })));
     }
     send(): void {}
@@ -24,7 +27,7 @@ function network(works: { socket: boolean; events: boolean; status?: number }) {
   vi.stubGlobal("WebSocket", FakeSocket);
   vi.stubGlobal("window", new EventTarget());
   vi.stubGlobal("fetch", async (url: string, { headers }: { headers: Record<string, string> }) => {
-    tried.push(`${url} ${headers["Authorization"]}`);
+    tried.push(`${untraced(url)} ${headers["Authorization"]}`);
     if (!works.events) {
       throw new TypeError("Failed to fetch");
     }
@@ -45,7 +48,7 @@ async function attempts(signal: Signal, heard: string[], count: number): Promise
 }
 
 function signalTo(heard: string[], token: TokenSource = "a.b.c"): Signal {
-  return new Signal(roomUrl("https://edge.example", "daily"), token, {
+  return new Signal(roomUrl("https://edge.example", "daily"), token, TRACE_ID, {
     opened: () => heard.push("opened"),
     closed: (code) => heard.push(`closed ${code}`),
     frame: (text) => heard.push(text),

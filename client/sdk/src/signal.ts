@@ -3,6 +3,7 @@ import { RoomError } from "./errors";
 import { EventStream } from "./event-stream";
 import type { Link, LinkListener } from "./link";
 import { RESUME_SUBPROTOCOL_PREFIX, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
+import { randomHex } from "./random";
 import type { Failure } from "./state";
 import { WebSocketLink } from "./web-socket";
 
@@ -33,20 +34,30 @@ function eventsUrl(socketUrl: string): string {
   return url.href;
 }
 
+/** The URL with a new span of the trace (W3C Trace Context): browsers let a page set no header of a WebSocket. */
+function traced(url: string, traceId: string): string {
+  const parsed = new URL(url);
+  parsed.searchParams.set("traceparent", `00-${traceId}-${randomHex(8)}-01`);
+  return parsed.href;
+}
+
 /** Manages one connection at a time; opening another one drops the previous one. */
 export class Signal {
   readonly #url: string;
   readonly #token: TokenSource;
   readonly #listener: SignalListener;
+  readonly #traceId: string;
   #link: Link | null = null;
   #opened = 0;
   /** Attempts that did not reach the edge, since the last connection that opened. */
   #failures = 0;
   #socketHasWorked = false;
 
-  constructor(url: string, token: TokenSource, listener: SignalListener) {
+  /** `traceId`: 32 hexadecimal digits, the same for all connections. */
+  constructor(url: string, token: TokenSource, traceId: string, listener: SignalListener) {
     this.#url = url;
     this.#token = token;
+    this.#traceId = traceId;
     this.#listener = listener;
   }
 
@@ -102,10 +113,11 @@ export class Signal {
       frame: (text) => this.#listener.frame(text),
     };
     try {
+      const url = traced(this.#url, this.#traceId);
       this.#link =
         usesSocket
-          ? new WebSocketLink(this.#url, `${PREFIXES[kind]}${value}`, listener)
-          : new EventStream(eventsUrl(this.#url), `${SCHEMES[kind]} ${value}`, listener);
+          ? new WebSocketLink(url, `${PREFIXES[kind]}${value}`, listener)
+          : new EventStream(eventsUrl(url), `${SCHEMES[kind]} ${value}`, listener);
     } catch (error) {
       // The browser refuses to send a token with characters other than letters, digits and dots.
       this.#listener.tokenUnavailable(failureOf(error));

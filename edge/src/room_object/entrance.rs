@@ -26,16 +26,16 @@ struct Arrival {
 
 impl RoomObject {
     pub(super) async fn client_arrives(&self, introduction: Introduction<JoinClaims>) -> Result<Response> {
-        let Introduction { claims, continent, near, address, request_id, connection, .. } = introduction;
+        let Introduction { claims, continent, near, address, request_id, trace, connection, .. } = introduction;
         let identity = Identity { room: claims.room.clone(), continent, listed: Some(false) };
         let who = Who::Client(Some(claims.sub.clone()));
         let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id, connection };
-        self.open(arrival, |socket, opened_at| Attachment::Client { socket, opened_at, claims, near }).await
+        self.open(arrival, |socket, opened_at| Attachment::Client { socket, opened_at, claims, near, trace }).await
     }
 
     /// Admits a client with a resume secret instead of a token, if the secret opens a session.
     pub(super) async fn client_returns(&self, introduction: Introduction<ResumeClaims>) -> Result<Response> {
-        let Introduction { claims, address, request_id, near, connection, .. } = introduction;
+        let Introduction { claims, address, request_id, trace, near, connection, .. } = introduction;
         // An outdated secret must not wake an empty room.
         let found = self.wake(None)?.then(|| self.resumable(&claims.secret)).flatten();
         let Some((identity, participant)) = found else {
@@ -45,7 +45,8 @@ impl RoomObject {
         };
         let who = Who::Client(Some(participant.clone()));
         let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id, connection };
-        self.open(arrival, |socket, opened_at| Attachment::Resuming { socket, opened_at, participant, near }).await
+        self.open(arrival, |socket, opened_at| Attachment::Resuming { socket, opened_at, participant, near, trace })
+            .await
     }
 
     fn resumable(&self, secret: &str) -> Option<(Identity, ParticipantId)> {

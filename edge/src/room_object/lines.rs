@@ -1,24 +1,22 @@
 //! The room's log lines: joins, leaves and refusals. The content of messages is never logged.
 
 use crate::log;
+use edge_core::SocketId;
 use edge_core::fleet::PlaceRequest;
 use edge_core::room::{Attachment, Output};
 use shared::control::RoomToNode;
 use shared::signal::EdgeToClient;
-use shared::{NodeId, Region, RoomId};
+use shared::trace::Trace;
+use shared::{NodeId, ParticipantId, Region, RoomId};
 
 pub(super) fn opened(room: &RoomId, attachment: &Attachment, request_id: &str) {
     match attachment {
-        Attachment::Client { socket, claims, .. } => log::line(
-            log::Level::Info,
-            "client_connected",
-            &[("room", &claims.room), ("participant", &claims.sub), ("socket", &socket.0), ("request", &request_id)],
-        ),
-        Attachment::Resuming { socket, participant, .. } => log::line(
-            log::Level::Info,
-            "client_came_back",
-            &[("room", room), ("participant", participant), ("socket", &socket.0), ("request", &request_id)],
-        ),
+        Attachment::Client { socket, claims, trace, .. } => {
+            client("client_connected", (&claims.room, &claims.sub), *socket, *trace, request_id);
+        }
+        Attachment::Resuming { socket, participant, trace, .. } => {
+            client("client_came_back", (room, participant), *socket, *trace, request_id);
+        }
         Attachment::Node { socket, claims, .. } => log::line(
             log::Level::Info,
             "node_connected",
@@ -31,6 +29,20 @@ pub(super) fn opened(room: &RoomId, attachment: &Attachment, request_id: &str) {
             ],
         ),
     }
+}
+
+fn client(
+    event: &str,
+    (room, participant): (&RoomId, &ParticipantId),
+    socket: SocketId,
+    trace: Option<Trace>,
+    request_id: &str,
+) {
+    let mut fields: Vec<(&str, &dyn std::fmt::Display)> =
+        vec![("room", room), ("participant", participant), ("socket", &socket.0), ("request", &request_id)];
+    let trace = trace.map(|trace| trace.id);
+    fields.extend(trace.iter().map(|id| ("trace", id as &dyn std::fmt::Display)));
+    log::line(log::Level::Info, event, &fields);
 }
 
 pub(super) fn output(room: &RoomId, output: &Output) {

@@ -24,7 +24,7 @@ pub(super) async fn socket(arrival: &Arrival<'_>) -> Result<Response, RouteError
     let seen =
         arrival.address_text().and_then(|address| address.parse::<IpAddr>().ok()).map(|seen| seen.to_canonical());
     let (continent, near, address, connection) = (None, Vec::new(), None, None);
-    let introduction = Introduction { claims, continent, near, address, seen, request_id, connection };
+    let introduction = Introduction { claims, continent, near, address, seen, request_id, trace: None, connection };
     Ok(fleet.introduce(arrival.env, &introduction).await?)
 }
 

@@ -91,8 +91,8 @@ enum Client {
 /// Tells the client the reason of its refusal, unless too many clients are being refused.
 fn explain(arrival: &Arrival<'_>, code: ErrorCode, room: &RoomId) -> Result<Result<Admitted, ErrorCode>, RouteError> {
     turnstile::check_explanation(arrival.address)?;
-    let fields: [(&str, &dyn std::fmt::Display); 3] =
-        [("request", &arrival.request_id), ("room", room), ("code", &code)];
+    let fields: [(&str, &dyn std::fmt::Display); 4] =
+        [("request", &arrival.request_id), ("trace", &arrival.trace.id), ("room", room), ("code", &code)];
     log::line(log::Level::Info, "socket_refused", &fields);
     Ok(Err(code))
 }
@@ -132,6 +132,7 @@ async fn introduce<C: Caller>(
         address: arrival.address,
         seen: None,
         request_id: arrival.request_id.clone(),
+        trace: Some(arrival.trace),
         connection,
     };
     let response = Address::room(room, GENERATION, near).introduce(arrival.env, &introduction).await?;
@@ -197,6 +198,7 @@ pub(super) async fn node(arrival: &Arrival<'_>, room: &str) -> Result<Response, 
         address: arrival.address,
         seen: None,
         request_id,
+        trace: None,
         connection: None,
     };
     Ok(Address::room(&room, GENERATION, None).introduce(arrival.env, &introduction).await?)

@@ -29,5 +29,6 @@ pub mod slab;
 pub mod stats;
 pub mod stun;
 pub mod tempo;
+pub mod traced;
 #[cfg(test)]
 mod virtual_time;

@@ -23,6 +23,7 @@ use dtls::Dtls;
 use ice_lite::IceLite;
 use shared::ids::{Mid, ParticipantId, SessionId};
 use shared::rtp_parameters::{self as parameters, Fingerprint, Flow};
+use shared::trace::Trace;
 use srtp::{Opener, Sealer};
 use std::time::{Duration, Instant};
 use streams::Streams;
@@ -34,6 +35,8 @@ pub struct Session {
     pub id: SessionId,
     pub room: RoomKey,
     pub participant: ParticipantId,
+    /// For logs only.
+    pub trace: Option<Trace>,
     pub ice: IceLite,
     pub dtls: Dtls,
     /// Certificates of which the client must present one.
@@ -110,6 +113,7 @@ impl Session {
             id: parameters.session.clone(),
             room,
             participant: parameters.participant.clone(),
+            trace: parameters.trace,
             ice: IceLite::new(&parameters.ice),
             dtls: Dtls::server(parameters.fingerprints().collect::<Vec<_>>()),
             client_fingerprints: parameters.fingerprints().collect(),

@@ -46,6 +46,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+#[allow(clippy::large_enum_variant, reason = "one at a time, and never stored")]
 #[derive(Debug)]
 pub enum Input<'a> {
     /// A datagram from one of the shard's sockets; decrypted in place.

@@ -102,6 +102,7 @@ pub(super) fn text(
     bandwidth(&mut text, limits);
     text.single("media_registered", "Whether the node is registered with the edge.", u64::from(standing.is_registered));
     text.single("media_draining", "Whether the node is draining.", u64::from(is_draining));
+    text.single("media_spans_lost", "Spans that the collector of traces did not get.", node_shell::traces::lost());
     if let Some(host) = host {
         host_load(&mut text, host);
     }
@@ -268,7 +269,7 @@ mod tests {
         let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let reasons = Closing::ALL.len() + Refusal::ALL.len() + DropReason::ALL.len() + EstimateReason::MEASURED.len();
         let labels = reasons + 5 + 4 + 2 * SAMPLED.len() + ROUND_TRIP_MS.len() + 3;
-        assert_eq!(series.len(), 2 * METRICS.len() + labels + 1 + 2 + 5);
+        assert_eq!(series.len(), 2 * METRICS.len() + labels + 1 + 3 + 5);
         let names: BTreeSet<_> = series.iter().filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name).collect();
         assert_eq!(names.len(), series.len());
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use media_core::record::remux::{Finished, Remux, Step};
 use media_core::record::segment::kind_of;
 use media_core::record::timeline::Timeline;
+use media_core::traced::of_log;
 use shared::control::{RecordingVerdict, SegmentOutcome};
 use shared::manifest::{Event, Manifest, SegmentManifest, VERSION};
 use shared::rtp_parameters::MediaKind;
@@ -112,7 +113,9 @@ async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> 
     }
     let sealed = found.manifests.iter().filter(|manifest| manifest.is_sealed);
     let segments: Vec<u64> = sealed.map(|manifest| manifest.epoch).collect();
-    tracing::info!(recording = %head.manifest.recording, files = files.len(), ?segments, "recording files built");
+    let (trace, parent) = of_log(head.manifest.trace);
+    let recording = &head.manifest.recording;
+    tracing::info!(%recording, trace, parent, files = files.len(), ?segments, "recording files built");
     let outcome = outcome(head, segments, files);
     let SegmentOutcome::Finished { files, manifest: key, .. } = &outcome else { return Ok(outcome) };
     let stored: BTreeSet<&str> = found.parts.values().flatten().map(String::as_str).collect();
@@ -122,6 +125,7 @@ async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> 
         recording: head.manifest.recording.clone(),
         room: head.manifest.room.clone(),
         started_at: head.manifest.started_at,
+        trace: head.manifest.trace,
         segments: spans,
         files: files.clone(),
         rows,

@@ -138,6 +138,7 @@ mod tests {
                 key_prefix: PREFIX.into(),
                 started_at: UnixMillis(0),
                 sent_at: UnixMillis(0),
+                trace: None,
                 participants: Vec::new(),
             };
             let (node, room) = (NodeId::parse("media-1").expect("an id"), RoomId::parse("daily").expect("an id"));

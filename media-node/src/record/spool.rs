@@ -125,6 +125,7 @@ impl Spool {
             epoch,
             node: node.clone(),
             started_at: order.started_at,
+            trace: order.trace,
             is_sealed: false,
             rows: Vec::new(),
         };
@@ -319,6 +320,7 @@ mod tests {
             key_prefix: "recordings/daily/rec/".into(),
             started_at: UnixMillis(1_800_000_000_000),
             sent_at: UnixMillis(1_800_000_000_000),
+            trace: None,
             participants: Vec::new(),
         }
     }

@@ -7,6 +7,7 @@ use super::order::RoomLine;
 use super::spool::Folder;
 use anyhow::{Context, Result};
 use media_core::record::segment::{manifest_key, track_of};
+use media_core::traced::of_log;
 use node_core::backoff::Backoff;
 use node_shell::post::PostError;
 use shared::control::NodeToRoom;
@@ -74,6 +75,7 @@ impl Upload {
     /// Continues until nothing is left here, however long storage or the edge is unreachable.
     pub(super) async fn run(mut self) {
         let (recording, epoch) = (self.folder.head.manifest.recording.clone(), self.folder.head.manifest.epoch);
+        let begun = Instant::now();
         loop {
             let is_over = self.standing.borrow().is_over;
             match self.round(is_over).await {
@@ -98,7 +100,9 @@ impl Upload {
         if let Err(error) = self.folder.remove() {
             tracing::error!(%recording, epoch, error = format!("{error:#}"), "could not finish a segment; it stays in the spool");
         }
-        tracing::info!(%recording, epoch, "segment finished");
+        let (trace, parent) = of_log(self.folder.head.manifest.trace);
+        let took_ms = begun.elapsed().as_millis() as u64;
+        tracing::info!(%recording, epoch, trace, parent, took_ms, "segment finished");
     }
 
     /// Uploads waiting parts; with `is_over`, all of them, and the sealed manifest.

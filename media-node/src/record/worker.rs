@@ -15,6 +15,7 @@ use anyhow::Result;
 use media_core::record::reorder::Packet;
 use media_core::record::segment::{Output, Segment};
 use media_core::record::tap::TapNumber;
+use media_core::traced::of_log;
 use shared::control::{NodeToRoom, RecordingOrder};
 use shared::{NodeId, RoomId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -214,7 +215,8 @@ impl Worker {
         spool.create().or_else(|error| if is_full(&error) { Ok(()) } else { Err(error) })?;
         let (standing, stands) = watch::channel(Standing::default());
         self.upload(spool.folder(), stands);
-        tracing::info!(%room, epoch, recording = %order.recording, "recording");
+        let (trace, parent) = of_log(order.trace);
+        tracing::info!(%room, epoch, recording = %order.recording, trace, parent, "recording");
         self.numbered += 1;
         let keeper = Keeper::new(spool, Arc::clone(&self.shared.space));
         let segment = Segment::new(order, epoch);

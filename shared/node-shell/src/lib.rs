@@ -15,6 +15,7 @@ pub mod settings;
 pub mod signals;
 pub mod sockets;
 pub mod streams;
+pub mod traces;
 
 use anyhow::{Context, anyhow};
 

@@ -4,6 +4,7 @@
 //! media.
 
 use crate::settings::{LogFormat, Logs};
+use crate::traces::Spans;
 use anyhow::{Context, anyhow};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -23,13 +24,18 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes log lines until the returned value is dropped.
 pub fn start(logs: &Logs) -> anyhow::Result<Lines> {
+    start_with(logs, None)
+}
+
+/// Like [`start`]; lines of a client's trace are also exported.
+pub fn start_with(logs: &Logs, spans: Option<Spans>) -> anyhow::Result<Lines> {
     let filter: Targets = logs.filter.parse().context("reading the log filter")?;
     let most = filter.iter().map(|(_, level)| level).chain(filter.default_level()).max();
     let (lines, queue) = Lines::start(io::stderr()).context("starting the log's thread")?;
     let layer = tracing_subscriber::fmt().with_max_level(most.unwrap_or(LevelFilter::OFF)).with_writer(queue);
     let result = match logs.format {
-        LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).finish().with(filter).try_init(),
-        LogFormat::Json => layer.json().flatten_event(true).finish().with(filter).try_init(),
+        LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).finish().with(spans).with(filter).try_init(),
+        LogFormat::Json => layer.json().flatten_event(true).finish().with(spans).with(filter).try_init(),
     };
     result.map_err(|error| anyhow!(error)).context("starting the log")?;
     Ok(lines)

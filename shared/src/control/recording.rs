@@ -10,6 +10,7 @@ use crate::ids::{ParticipantId, RecordingId, RoomId, TrackId};
 use crate::object;
 use crate::signal::{RecordingFile, TrackSource};
 use crate::time::UnixMillis;
+use crate::trace::Trace;
 use serde::{Deserialize, Serialize};
 
 /// The complete recording order; it replaces the previous one.
@@ -23,6 +24,9 @@ pub struct RecordingOrder {
     /// The room's clock when this message is sent; nodes derive the offset of their own clock from it.
     #[serde(default)]
     pub sent_at: UnixMillis,
+    /// The trace of the participant who started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     #[serde(deserialize_with = "object::list")]
     pub participants: Vec<RecordedParticipant>,
 }

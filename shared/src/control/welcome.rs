@@ -78,6 +78,7 @@ mod tests {
         Codec, CodecName, Encoding, Fingerprint, Flow, HeaderExtensions, IceParameters, MediaKind, Section,
     };
     use crate::signal::TrackSource;
+    use crate::trace::Trace;
     use crate::{Mid, ParticipantId, RecordingId, SessionId, TrackId, UnixMillis};
 
     fn longest<T>(parse: impl Fn(&str) -> T, bytes: usize, number: usize) -> T {
@@ -134,6 +135,7 @@ mod tests {
                 client_pwd: "p".repeat(256),
             },
             client_fingerprint: Fingerprint([255; 32]),
+            trace: Some(Trace::begin([255; 24])),
             other_fingerprints: vec![Fingerprint([254; 32]); limits::FINGERPRINTS_PER_SESSION_MAX - 1],
             sections: vec![section; limits::SECTIONS_PER_OFFER_MAX],
         }
@@ -162,6 +164,7 @@ mod tests {
             key_prefix: "p".repeat(512),
             started_at: UnixMillis(1),
             sent_at: UnixMillis(1),
+            trace: Some(Trace::begin([255; 24])),
             participants: participants.map(|number| participant(number < limits::PUBLISHERS_PER_ROOM_MAX)).collect(),
         }
     }

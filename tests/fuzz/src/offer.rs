@@ -187,7 +187,7 @@ fn attachment() -> Attachment {
         jti_until: None,
         guest: None,
     };
-    Attachment::Client { socket: SOCKET, opened_at: NOW, claims, near: Vec::new() }
+    Attachment::Client { socket: SOCKET, opened_at: NOW, claims, near: Vec::new(), trace: None }
 }
 
 fn placed() -> PlaceAnswer {

@@ -110,6 +110,7 @@ impl ClientNumber {
             participant: ParticipantId::parse(&format!("p{}", self.0)).expect("letters and digits"),
             ice: self.ice(),
             client_fingerprint,
+            trace: None,
             other_fingerprints: Vec::new(),
             sections: vec![section],
         }

@@ -53,7 +53,7 @@ impl Hall {
         };
         self.room.handle_input(
             NOW,
-            Input::SocketOpened(Attachment::Client { socket, opened_at: NOW, claims, near: Vec::new() }),
+            Input::SocketOpened(Attachment::Client { socket, opened_at: NOW, claims, near: Vec::new(), trace: None }),
         );
         let mut connection = Connection::default();
         connection.shape(sources, SLOTS);

@@ -129,7 +129,9 @@ impl State {
 
     /// `None` if its negotiated parameters are unreadable.
     pub(crate) fn session_for_node(&self, id: &SessionId) -> Option<Session> {
-        Some(self.negotiated(id)?.to_node(id, self.sessions.get(id)?))
+        let session = self.sessions.get(id)?;
+        let trace = self.members.get(&session.participant).and_then(|member| member.trace);
+        Some(self.negotiated(id)?.to_node(id, session, trace))
     }
 
     /// True while the room has participants, or waits for one to return.

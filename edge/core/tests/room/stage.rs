@@ -260,7 +260,8 @@ impl Stage {
             guest,
         };
         let socket = self.next_socket();
-        self.open(name, Attachment::Client { socket, opened_at: self.now, claims, near: self.near.clone() })
+        let (near, opened_at) = (self.near.clone(), self.now);
+        self.open(name, Attachment::Client { socket, opened_at, claims, near, trace: None })
     }
 
     /// Connects a client with its resume secret alone; `None` if the secret opens nothing.
@@ -269,9 +270,8 @@ impl Stage {
         assert!(resume_keys().holder(&room_id(), &secret).is_some(), "the Worker lets no other secret through");
         let participant = self.room.resumable(self.now, &secret)?;
         let socket = self.next_socket();
-        Some(
-            self.open(name, Attachment::Resuming { socket, opened_at: self.now, participant, near: self.near.clone() }),
-        )
+        let (near, opened_at) = (self.near.clone(), self.now);
+        Some(self.open(name, Attachment::Resuming { socket, opened_at, participant, near, trace: None }))
     }
 
     /// True if a resume secret opens a session.

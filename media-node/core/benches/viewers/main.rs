@@ -298,6 +298,7 @@ fn session(number: u32, flow: Flow) -> Session {
             client_pwd: "0123456789abcdefghijkl".into(),
         },
         client_fingerprint: Fingerprint([7; 32]),
+        trace: None,
         other_fingerprints: Vec::new(),
         sections: vec![Section {
             mid: mid(),

@@ -220,6 +220,7 @@ fn without_storage_a_recording_fails_at_once() {
         key_prefix: String::new(),
         started_at: UnixMillis(0),
         sent_at: UnixMillis(0),
+        trace: None,
         participants: Vec::new(),
     };
     let message = RoomToNode::SetRecording { recording: Some(order.clone()) };
@@ -277,6 +278,7 @@ fn shared_session() -> shared::rtp_parameters::Session {
             client_pwd: String::new(),
         },
         client_fingerprint: Fingerprint([0; 32]),
+        trace: None,
         other_fingerprints: Vec::new(),
         sections: Vec::new(),
     }

@@ -6,6 +6,7 @@ use crate::ingress::stream::Subscriber;
 use crate::keys::SessionKey;
 use crate::room::Room;
 use crate::session::Session;
+use crate::traced::of_log;
 use shared::control::{Forward, RoomToNode, SessionEnd};
 use shared::limits::SECTIONS_PER_OFFER_MAX;
 use shared::rtp_parameters::{self as parameters, Section};
@@ -96,7 +97,8 @@ impl Sfu {
             }
             None if !self.places.take() => {
                 let (room, session) = (room.clone(), parameters.session.clone());
-                tracing::info!(%room, %session, "session refused: the node is full");
+                let (trace, parent) = of_log(parameters.trace);
+                tracing::info!(%room, %session, trace, parent, "session refused: the node is full");
                 self.outputs.push_back(Output::SessionClosed { room, session, end: SessionEnd::Refused });
                 return;
             }
@@ -126,13 +128,15 @@ impl Sfu {
         if !self.deadlines.is_set(Timer::Divide) {
             self.divide(now);
         }
-        tracing::debug!(%room, session = %parameters.session, "session opened");
+        let (trace, parent) = of_log(parameters.trace);
+        tracing::debug!(%room, session = %parameters.session, trace, parent, "session opened");
         key
     }
 
     /// Handles changed credentials.
     fn restart_ice(&mut self, key: SessionKey, parameters: &parameters::Session) {
         let Some(session) = self.sessions.get_mut(key) else { return };
+        session.trace = parameters.trace.or(session.trace);
         if session.ice.node_ufrag() != parameters.ice.node_ufrag {
             self.demux.release_ufrag(session.ice.node_ufrag(), key);
             self.demux.claim_ufrag(&parameters.ice.node_ufrag, key);

@@ -9,6 +9,7 @@ use crate::session::dtls::{DtlsError, Event};
 use crate::session::ice_lite::CONSENT_TIMEOUT;
 use crate::stats::DropReason;
 use crate::stun::{self, BindingRequest, BindingSuccess, Response, TransactionIds};
+use crate::traced::of_log;
 use shared::control::SessionEnd;
 use std::time::{Duration, Instant};
 
@@ -187,7 +188,9 @@ impl Sfu {
     fn begin_media(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         let Some(room) = self.rooms.get(session.room) else { return };
-        tracing::info!(room = %room.id, session = %session.id, "session connected");
+        let took_ms = now.saturating_duration_since(session.opened_at).as_millis() as u64;
+        let (trace, parent) = of_log(session.trace);
+        tracing::info!(room = %room.id, session = %session.id, trace, parent, took_ms, "session connected");
         self.stats.sessions_connected += 1;
         self.outputs.push_back(Output::SessionConnected { room: room.id.clone(), session: session.id.clone() });
         self.deadlines.set(Timer::Report(key), Some(now + FIRST_REPORT_AFTER));
@@ -223,9 +226,10 @@ impl Sfu {
     /// Ends a session on the node's side and tells its room.
     fn end_session(&mut self, key: SessionKey, end: SessionEnd) {
         let Some(session) = self.sessions.get(key) else { return };
-        let (id, room) = (session.id.clone(), session.room);
+        let (id, room, trace) = (session.id.clone(), session.room, session.trace);
         let Some(room) = self.rooms.get(room).map(|room: &Room| room.id.clone()) else { return };
-        tracing::info!(%room, session = %id, ?end, "session ended");
+        let (trace, parent) = of_log(trace);
+        tracing::info!(%room, session = %id, trace, parent, ?end, "session ended");
         self.stats.sessions_failed += 1;
         self.close_session(key);
         self.outputs.push_back(Output::SessionClosed { room, session: id, end });

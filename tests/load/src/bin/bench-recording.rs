@@ -175,6 +175,7 @@ fn order(publishers: usize) -> Result<RecordingOrder> {
         key_prefix: "recordings/recorded/bench/".to_owned(),
         started_at: *STARTED_AT.get_or_init(now),
         sent_at: now(),
+        trace: None,
         participants: (0..publishers as u32).map(|number| participant(ClientNumber(number))).collect::<Result<_>>()?,
     })
 }

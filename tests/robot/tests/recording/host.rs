@@ -40,7 +40,11 @@ impl Host {
     }
 
     pub(crate) async fn join_as(stack: &Stack, room: &str, name: &str, media: MediaFile) -> Self {
-        let mut options = Options::new(&stack.room_url(room), &stack.token(room, name));
+        Self::join_at(&stack.room_url(room), &stack.token(room, name), media).await
+    }
+
+    pub(crate) async fn join_at(url: &str, token: &str, media: MediaFile) -> Self {
+        let mut options = Options::new(url, token);
         options.publish = vec![TrackSource::Microphone, TrackSource::Camera];
         options.slots = 1;
         options.video = vec![media.codec];

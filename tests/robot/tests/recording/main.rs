@@ -8,6 +8,7 @@ mod large;
 mod moves;
 mod playable;
 mod situations;
+mod traces;
 
 use host::{Host, media_with};
 use playable::Playable;

@@ -165,6 +165,7 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
     let resume_secrets = ResumeSecrets::new(mint, cx.random);
     let near = cx.state.sockets.get(&asker.socket).map(|socket| socket.near.clone()).filter(|near| !near.is_empty());
     let near = near.or_else(|| Some(before.as_ref()?.near.clone())).unwrap_or_default();
+    let trace = cx.state.sockets.get(&asker.socket).and_then(|socket| socket.trace);
     let waiting = Waiting {
         in_reply_to: asker.id,
         first: true,
@@ -188,6 +189,7 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
         attempt,
         from: admission::guest_address(claims).map(str::to_owned),
         near,
+        trace,
         resume_secrets,
         socket: Some(asker.socket),
         absence: None,

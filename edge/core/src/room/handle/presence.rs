@@ -21,8 +21,10 @@ pub(crate) fn change_socket(cx: &mut Context<'_>, participant: &ParticipantId, s
         cx.close_client(before, close_code::NORMAL);
     }
     let near = cx.state.sockets.get(&socket).map(|socket| socket.near.clone()).unwrap_or_default();
+    let trace = cx.state.sockets.get(&socket).and_then(|socket| socket.trace);
     if let Some(member) = cx.state.members.get_mut(participant) {
         member.socket = Some(socket);
+        member.trace = trace.or(member.trace);
         member.absence = None;
         // The participant may have travelled.
         if !near.is_empty() {

@@ -13,22 +13,22 @@ use shared::signal::{EdgeToClient, close_code};
 const SOCKETS_MAX: usize = door::CLIENT_SOCKETS_MAX + door::NODE_SOCKETS_MAX;
 
 pub(crate) fn opened(cx: &mut Context<'_>, attachment: Attachment) {
-    let (socket, opened_at, kind, near, room) = match attachment {
-        Attachment::Client { socket, opened_at, claims, near } => {
+    let (socket, opened_at, kind, near, trace, room) = match attachment {
+        Attachment::Client { socket, opened_at, claims, near, trace } => {
             let room = claims.room.clone();
-            (socket, opened_at, Kind::Client { bearer: Bearer::Token(claims), participant: None }, near, room)
+            (socket, opened_at, Kind::Client { bearer: Bearer::Token(claims), participant: None }, near, trace, room)
         }
-        Attachment::Resuming { socket, opened_at, participant, near } => {
+        Attachment::Resuming { socket, opened_at, participant, near, trace } => {
             let kind = Kind::Client { bearer: Bearer::Secret(participant), participant: None };
-            (socket, opened_at, kind, near, cx.state.id.clone())
+            (socket, opened_at, kind, near, trace, cx.state.id.clone())
         }
         Attachment::Node { socket, opened_at, claims } => {
             let room = claims.room.clone();
-            (socket, opened_at, Kind::Node { claims, epoch: None }, Vec::new(), room)
+            (socket, opened_at, Kind::Node { claims, epoch: None }, Vec::new(), None, room)
         }
     };
     let is_full = cx.state.sockets.len() >= SOCKETS_MAX;
-    cx.state.sockets.insert(socket, Socket::new(kind, near, opened_at));
+    cx.state.sockets.insert(socket, Socket::new(kind, near, trace, opened_at));
     if room != cx.state.id {
         refuse(cx, socket, ErrorCode::WrongRoom);
     } else if is_full {

@@ -15,6 +15,7 @@ pub(crate) fn all(state: &State) -> BTreeMap<u64, RecordingOrder> {
         key_prefix: recording.key_prefix.clone(),
         started_at: recording.started_at,
         sent_at: UnixMillis::default(),
+        trace: recording.trace,
         participants: recorded_participants(state, *epoch),
     };
     let epochs = recording.segments.keys().filter(|epoch| state.assignments.contains(epoch));

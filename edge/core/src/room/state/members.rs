@@ -9,6 +9,7 @@ use crate::room::state::tracks::Track;
 use serde::{Deserialize, Serialize};
 use shared::signal::{LeaveReason, NegotiateReason, ParticipantChange, TrackIntent};
 use shared::token::Grants;
+use shared::trace::Trace;
 use shared::{AttemptId, ParticipantId, Region, SessionId, UnixMillis, limits, token};
 use std::collections::BTreeMap;
 
@@ -48,6 +49,9 @@ pub(crate) struct Member {
     /// The regions nearest to the participant, as last seen; empty if its place was never known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) near: Vec<Region>,
+    /// Of its last attempt to join or resume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<Trace>,
     pub(crate) resume_secrets: ResumeSecrets,
     /// `None` while the participant is absent; `absence` has the details.
     pub(crate) socket: Option<SocketId>,

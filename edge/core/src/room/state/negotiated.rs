@@ -6,6 +6,7 @@ use crate::room::state::sessions::MediaSession;
 use crate::session_description::{AcceptedSection, AnsweredSection, Offer, packed};
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Section, Session};
+use shared::trace::Trace;
 use shared::{Mid, SessionId};
 
 /// Letters of an ICE user fragment: 40 bits, of at least 24 (RFC 8445 §5.3).
@@ -78,10 +79,11 @@ impl Negotiated {
         self.client_fingerprint == offer.fingerprint && self.other_fingerprints == offer.other_fingerprints
     }
 
-    pub(crate) fn to_node(&self, id: &SessionId, session: &MediaSession) -> Session {
+    pub(crate) fn to_node(&self, id: &SessionId, session: &MediaSession, trace: Option<Trace>) -> Session {
         Session {
             session: id.clone(),
             participant: session.participant.clone(),
+            trace,
             ice: IceParameters {
                 node_ufrag: self.node_ufrag.clone(),
                 node_pwd: self.node_pwd.clone(),

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::signal::{RecordingFile, RecordingInfo, RecordingState};
+use shared::trace::Trace;
 use shared::{ErrorCode, NodeId, ParticipantId, RecordingId, UnixMillis, limits};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,9 @@ pub(crate) struct Recording {
     pub(crate) ended_at: Option<UnixMillis>,
     pub(crate) code: Option<ErrorCode>,
     pub(crate) key_prefix: String,
+    /// The trace of the participant who started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<Trace>,
     /// By epoch.
     pub(crate) segments: BTreeMap<u64, Segment>,
     /// True once a node has said that it records.

@@ -3,6 +3,7 @@
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
 use shared::token::{JoinClaims, TicketClaims};
+use shared::trace::Trace;
 use shared::{ParticipantId, Region, UnixMillis, limits};
 
 /// The socket's state through hibernation (under 2 KiB of JSON); it never changes.
@@ -16,6 +17,8 @@ pub enum Attachment {
         /// The regions nearest to the client, at most [`limits::TURN_REGIONS_PER_CLIENT`]; empty if its place is unknown.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         near: Vec<Region>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<Trace>,
     },
     /// A client admitted by its resume secret ([`Room::resumable`]), without a join token.
     Resuming {
@@ -24,6 +27,8 @@ pub enum Attachment {
         participant: ParticipantId,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         near: Vec<Region>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<Trace>,
     },
     Node {
         socket: SocketId,
@@ -46,6 +51,8 @@ pub(crate) struct Socket {
     pub(crate) kind: Kind,
     /// The regions nearest to a client.
     pub(crate) near: Vec<Region>,
+    /// A client's.
+    pub(crate) trace: Option<Trace>,
     opened_at: UnixMillis,
     /// True until the socket has identified itself.
     pub(crate) is_awaited: bool,
@@ -54,9 +61,9 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(kind: Kind, mut near: Vec<Region>, opened_at: UnixMillis) -> Self {
+    pub(crate) fn new(kind: Kind, mut near: Vec<Region>, trace: Option<Trace>, opened_at: UnixMillis) -> Self {
         near.truncate(limits::TURN_REGIONS_PER_CLIENT);
-        Self { kind, near, opened_at, is_awaited: true, strikes: 0 }
+        Self { kind, near, trace, opened_at, is_awaited: true, strikes: 0 }
     }
 
     /// The time by which the first frame is due.

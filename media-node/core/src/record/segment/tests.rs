@@ -34,6 +34,7 @@ fn order_of(people: impl IntoIterator<Item = (&'static str, Vec<RecordedTrack>)>
         key_prefix: "recordings/daily/r/".into(),
         started_at: UnixMillis((START_US / 1_000) as u64),
         sent_at: UnixMillis::default(),
+        trace: None,
         participants: people.into_iter().map(person).collect(),
     }
 }
@@ -270,6 +271,7 @@ fn on_two_nodes(ahead_us: [i64; 2]) -> (Timeline, Vec<u64>) {
         epoch,
         node: shared::NodeId::parse(&format!("media-{epoch}")).expect("an id"),
         started_at: fixture.segment.order().started_at,
+        trace: None,
         is_sealed: true,
         rows: fixture.rows.clone(),
     };

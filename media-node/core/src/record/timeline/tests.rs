@@ -14,6 +14,7 @@ fn segment(epoch: u64, words: &str) -> SegmentManifest {
         epoch,
         node: NodeId::parse(&format!("node-{epoch}")).expect("an id"),
         started_at: UnixMillis(0),
+        trace: None,
         is_sealed: epoch > 1,
         rows: words.split(", ").filter(|words| !words.is_empty()).map(row).collect(),
     }

@@ -24,6 +24,7 @@ pub(super) fn order(world: &World, mids: &[&str]) -> RoomToNode {
         key_prefix: "recordings/".into(),
         started_at: UnixMillis(0),
         sent_at: UnixMillis(0),
+        trace: None,
         participants: vec![person("ada", mids.iter().map(track).collect()), person("alan", Vec::new())],
     };
     RoomToNode::SetRecording { recording: Some(recording) }

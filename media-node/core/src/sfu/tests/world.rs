@@ -175,6 +175,7 @@ impl Client {
                 client_pwd: self.password(),
             },
             client_fingerprint: self.identity.fingerprint(),
+            trace: None,
             other_fingerprints: Vec::new(),
             sections: vec![
                 section(AUDIO, MediaKind::Audio, Flow::ClientToNode),
