@@ -4,6 +4,8 @@ mod client;
 mod edge;
 mod program;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::setup::{self, NPM, Tools};
@@ -17,6 +19,16 @@ pub(crate) enum Flavour {
     Quick,
     /// As deployed.
     Release,
+}
+
+impl Flavour {
+    /// The folder of its programs.
+    pub(crate) fn folder(self, workspace: &Workspace) -> PathBuf {
+        workspace.target().join(match self {
+            Self::Quick => "debug",
+            Self::Release => "release",
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -106,9 +118,9 @@ pub(crate) fn benchmarks(workspace: &Workspace, tools: &Tools, flavour: Flavour)
     Tasks::new(workspace, vec![program::benchmarks(tools, flavour)]).run()
 }
 
-/// Builds the programs of `soak` and `chaos`, but not those that they start.
-pub(crate) fn endurance(workspace: &Workspace, tools: &Tools) -> Result<()> {
-    Tasks::new(workspace, vec![program::endurance(tools)]).run()
+/// Builds the programs of `soak`, `chaos` and `load`, and of those that they start the measured one.
+pub(crate) fn endurance(workspace: &Workspace, tools: &Tools, flavour: Flavour) -> Result<()> {
+    Tasks::new(workspace, vec![program::endurance(tools, flavour)]).run()
 }
 
 /// A task's cost, depending on whether its result exists.

@@ -1,4 +1,4 @@
-//! `cargo xtask soak` and `cargo xtask chaos`: robots in the real programs for a long time, on a quiet machine.
+//! `cargo xtask soak`, `chaos` and `load`: robots in the real programs, on a quiet machine.
 
 use std::fs::File;
 use std::io::stdout;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build;
+use crate::build::{self, Flavour, Program};
 use crate::process::Running;
 use crate::setup;
 use crate::workspace::Workspace;
@@ -21,19 +21,42 @@ pub(crate) enum Trial {
     Soak,
     /// The programs are killed in the middle of a call.
     Chaos,
+    /// More and more robots join.
+    Load,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Default: 60 for soak, 20 for chaos
+    /// Default: 60 for soak, 20 for chaos, 5 for load
     #[arg(long)]
     minutes: Option<u64>,
     /// The same seed makes the same choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Less than a minute, as in `cargo xtask test`: counts are checked, but neither memory nor times
+    /// Less than a minute or two, as in `cargo xtask test`: counts are checked, but neither memory nor times
     #[arg(long)]
     short: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct LoadOptions {
+    #[command(flatten)]
+    options: Options,
+    /// Rooms of the first step; each further step doubles them
+    #[arg(long, default_value_t = 5)]
+    rooms: usize,
+    /// Publishers per room; everyone else in the room sees all of them
+    #[arg(long, default_value_t = 2)]
+    publishers: usize,
+    /// Viewers per room
+    #[arg(long, default_value_t = 8)]
+    viewers: usize,
+    /// Percentage of the viewers replaced in a minute
+    #[arg(long, default_value_t = 20)]
+    churn_percent: usize,
+    /// Percentage of the packets that viewers lose and ask for again
+    #[arg(long, default_value_t = 0)]
+    loss_percent: u16,
 }
 
 impl Trial {
@@ -42,6 +65,7 @@ impl Trial {
         match self {
             Self::Soak => "soak",
             Self::Chaos => "chaos",
+            Self::Load => "load",
         }
     }
 
@@ -49,20 +73,48 @@ impl Trial {
         match self {
             Self::Soak => 60,
             Self::Chaos => 20,
+            Self::Load => 5,
         }
     }
 }
 
-/// The program's output is printed as it comes.
 pub(crate) fn run(workspace: &Workspace, trial: Trial, options: &Options) -> Result<()> {
+    run_with(workspace, trial, options, Flavour::Quick, &[])
+}
+
+/// Measured as deployed, except for the short form.
+pub(crate) fn load(workspace: &Workspace, load: &LoadOptions) -> Result<()> {
+    let LoadOptions { options, rooms, publishers, viewers, churn_percent, loss_percent } = load;
+    let loss_percent = usize::from(*loss_percent);
+    let numbers = [
+        ("--rooms", rooms),
+        ("--publishers", publishers),
+        ("--viewers", viewers),
+        ("--churn-percent", churn_percent),
+        ("--loss-percent", &loss_percent),
+    ];
+    let arguments: Vec<String> =
+        numbers.iter().flat_map(|(name, value)| [name.to_string(), value.to_string()]).collect();
+    let flavour = if options.short { Flavour::Quick } else { Flavour::Release };
+    run_with(workspace, Trial::Load, options, flavour, &arguments)
+}
+
+/// The program's output is printed as it comes.
+fn run_with(
+    workspace: &Workspace,
+    trial: Trial,
+    options: &Options,
+    flavour: Flavour,
+    arguments: &[String],
+) -> Result<()> {
     let tools = setup::for_build(workspace)?;
     build::stack(workspace, &tools)?;
-    build::endurance(workspace, &tools)?;
+    build::endurance(workspace, &tools, flavour)?;
     let (name, minutes) = (trial.name(), options.minutes.unwrap_or(trial.minutes()));
-    let program = workspace.target().join("debug").join(name);
-    let mut command = tools.command(&program.to_string_lossy());
-    command.args(["--minutes", &minutes.to_string(), "--seed", &options.seed.to_string()]);
+    let mut command = tools.command(&flavour.folder(workspace).join(name).to_string_lossy());
+    command.args(["--minutes", &minutes.to_string(), "--seed", &options.seed.to_string()]).args(arguments);
     command.arg("--logs").arg(workspace.logs().join(name));
+    command.env("ROTUNDA_MEDIA_NODE", Program::MediaNode.path(workspace, flavour));
     if options.short {
         command.arg("--short");
     }

@@ -50,6 +50,8 @@ enum Task {
     Soak(endurance::Options),
     /// Kill the programs during a call, in random order, and fail if the call does not survive
     Chaos(endurance::Options),
+    /// Let more and more light robots join, print what they cost, and find the knee
+    Load(endurance::LoadOptions),
     /// Check the style rules that a program can check
     Tidy,
     /// Generate the client's protocol types and parser, the OpenAPI document, the Terraform environments and the
@@ -94,6 +96,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench(options) => bench::run(&workspace, &options)?,
         Task::Soak(options) => endurance::run(&workspace, endurance::Trial::Soak, &options)?,
         Task::Chaos(options) => endurance::run(&workspace, endurance::Trial::Chaos, &options)?,
+        Task::Load(options) => endurance::load(&workspace, &options)?,
         Task::Tidy => tidy::run(&workspace)?,
         Task::Codegen { check } => codegen::run(&workspace, &setup::for_node(&workspace)?, check)?,
         Task::CloudInit(options) => cloud_init::run(&workspace, &options)?,

@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use media_core::session::dtls::{Dtls, Event, Identity};
 use media_core::session::srtp::{Opener, Sealer};
 use media_core::stun::{self, BindingRequest, Request, Response, Role};
-use shared::rtp_parameters::Fingerprint;
+use shared::rtp_parameters::{Fingerprint, IceParameters};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use udp::{Counters, ReceiveBatch, SendBatch, Socket};
@@ -32,7 +32,9 @@ pub struct Memory {
 
 #[derive(Debug)]
 pub struct Client {
-    number: ClientNumber,
+    ice: IceParameters,
+    /// The last bytes of its transactions' numbers.
+    salt: u32,
     socket: Socket,
     node: SocketAddr,
     key: hmac::Key,
@@ -55,13 +57,25 @@ pub fn identity() -> Result<Identity> {
 impl Client {
     /// A client that will connect to `node`, whose certificate has this digest.
     pub fn new(number: ClientNumber, node: SocketAddr, identity: &Identity, fingerprint: Fingerprint) -> Result<Self> {
+        Self::with(number.ice(), number.0, node, identity, fingerprint)
+    }
+
+    /// Like [`Self::new`], with credentials that the edge has chosen.
+    pub fn with(
+        ice: IceParameters,
+        salt: u32,
+        node: SocketAddr,
+        identity: &Identity,
+        fingerprint: Fingerprint,
+    ) -> Result<Self> {
         let now = Instant::now();
         let local: IpAddr = if node.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
         Ok(Self {
-            number,
+            key: stun::key(&ice.node_pwd),
+            ice,
+            salt,
             socket: Socket::bind((local, 0).into(), false).context("binding a client's socket")?,
             node,
-            key: stun::key(&number.ice().node_pwd),
             dtls: Dtls::client(now, identity, fingerprint),
             is_verified: false,
             keys: None,
@@ -117,7 +131,7 @@ impl Client {
             // RFC 7983 §7: distinguished by the first byte.
             Some(0..=3) => match BindingRequest::parse(datagram) {
                 Some(request) => {
-                    let key = stun::key(&self.number.ice().client_pwd);
+                    let key = stun::key(&self.ice.client_pwd);
                     self.answer = Some(Response::Success { mapped: self.node }.to_vec(&request, &key));
                 }
                 None => self.is_verified |= stun::is_success(datagram),
@@ -130,13 +144,21 @@ impl Client {
         while let Some(event) = self.dtls.poll_event() {
             match event {
                 Event::Connected { opener, sealer, .. } => self.keys = Some((opener, sealer)),
-                Event::Ended(error) => bail!("client {}: {error}", self.number.0),
+                Event::Ended(error) => bail!("client {}: {error}", self.ice.client_ufrag),
             }
         }
         Ok(())
     }
 
-    fn flush(&mut self, memory: &mut Memory) {
+    /// Answers the node's latest check.
+    pub fn answer_check(&mut self, memory: &mut Memory) {
+        if let Some(answer) = self.answer.take() {
+            self.send(memory, std::iter::once(answer.as_slice()));
+        }
+    }
+
+    /// Sends what DTLS has ready; after the handshake this may be its last flight.
+    pub fn flush(&mut self, memory: &mut Memory) {
         while let Some(datagram) = self.dtls.poll_transmit() {
             self.send(memory, std::iter::once(datagram.as_slice()));
         }
@@ -146,8 +168,8 @@ impl Client {
         self.checks += 1;
         let mut transaction = [0; 12];
         transaction[..8].copy_from_slice(&self.checks.to_be_bytes());
-        transaction[8..].copy_from_slice(&self.number.0.to_be_bytes());
-        let ice = self.number.ice();
+        transaction[8..].copy_from_slice(&self.salt.to_be_bytes());
+        let ice = &self.ice;
         let request = Request {
             transaction,
             receiver_ufrag: &ice.node_ufrag,
@@ -163,7 +185,7 @@ pub fn connect(clients: &mut [Client], identity: &Identity, memory: &mut Memory)
     let started = Instant::now();
     while let Some(waiting) = clients.iter().find(|client| !client.is_connected()) {
         if started.elapsed() > CONNECT_TIMEOUT {
-            bail!("client {} does not connect", waiting.number.0);
+            bail!("client {} does not connect", waiting.ice.client_ufrag);
         }
         for client in clients.iter_mut() {
             read(client, identity, memory)?;
@@ -184,8 +206,6 @@ pub fn read(client: &mut Client, identity: &Identity, memory: &mut Memory) -> Re
         memory.incoming.clear();
     }
     datagrams.iter().try_for_each(|datagram| client.handle(Instant::now(), identity, datagram))?;
-    if let Some(answer) = client.answer.take() {
-        client.send(memory, std::iter::once(answer.as_slice()));
-    }
+    client.answer_check(memory);
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod crowd;
 pub mod local_edge;
 pub mod node;
 pub mod parameters;

@@ -18,3 +18,4 @@ pub use media_file::{Frame, MediaFile, VideoCodec};
 pub use publisher::Publisher;
 pub use receiver::ReceivedFrame;
 pub use robot::{Event, Options, Robot};
+pub use signaling::Signaling;

@@ -1,7 +1,10 @@
-//! Robots in rooms of the real programs, for a long time: `soak` watches what the programs hold, `chaos` kills them.
+//! Robots in rooms of the real programs: `soak` watches what the programs hold for a long time, `chaos` kills them,
+//! `load` finds how many they serve.
 
 pub mod dice;
 pub mod guest;
 pub mod recordings;
 pub mod survivor;
+pub mod trial;
+pub mod visit;
 pub mod watch;

@@ -21,17 +21,10 @@ pub struct Sample {
 
 pub fn sample(stack: &mut Stack) -> Result<Sample> {
     let mut sample = Sample::default();
-    let processes = stack.command(&json!({ "do": "processes" }));
-    for (name, pid) in processes["body"].as_object().context("no processes")? {
-        let pid = u32::try_from(pid.as_u64().context("no process")?)?;
-        let (name, pid) = match name.as_str() {
-            // The Worker's own process is the server around it.
-            "worker" => ("workerd", descendant(pid, "workerd").context("there is no workerd")?),
-            name => (name, pid),
-        };
+    for (name, pid) in processes(stack)? {
         // A program may be stopped at the moment.
         if let Ok(held) = holdings(pid) {
-            sample.programs.insert(name.to_owned(), held);
+            sample.programs.insert(name, held);
         }
     }
     let metrics = stack.command(&json!({ "do": "metrics" }));
@@ -44,6 +37,22 @@ pub fn sample(stack: &mut Stack) -> Result<Sample> {
         }
     }
     Ok(sample)
+}
+
+/// The number of each program's process, by name.
+pub fn processes(stack: &mut Stack) -> Result<BTreeMap<String, u32>> {
+    let listed = stack.command(&json!({ "do": "processes" }));
+    let mut processes = BTreeMap::new();
+    for (name, pid) in listed["body"].as_object().context("no processes")? {
+        let pid = u32::try_from(pid.as_u64().context("no process")?)?;
+        let (name, pid) = match name.as_str() {
+            // The Worker's own process is the server around it.
+            "worker" => ("workerd", descendant(pid, "workerd").context("there is no workerd")?),
+            name => (name, pid),
+        };
+        processes.insert(name.to_owned(), pid);
+    }
+    Ok(processes)
 }
 
 impl Sample {

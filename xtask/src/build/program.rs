@@ -19,11 +19,7 @@ pub(crate) enum Program {
 
 impl Program {
     pub(crate) fn path(self, workspace: &Workspace, flavour: Flavour) -> PathBuf {
-        let folder = match flavour {
-            Flavour::Quick => "debug",
-            Flavour::Release => "release",
-        };
-        workspace.target().join(folder).join(self.package())
+        flavour.folder(workspace).join(self.package())
     }
 
     /// The crate, and thus the file.
@@ -70,11 +66,15 @@ pub(crate) fn task<'a>(
     Task { name, after: &[], cost_s, prepare }
 }
 
-/// The programs of `soak` and `chaos`.
-pub(crate) fn endurance(tools: &Tools) -> Task<'_> {
+/// The programs of `soak`, `chaos` and `load`, and the media node that is measured.
+pub(crate) fn endurance(tools: &Tools, flavour: Flavour) -> Task<'_> {
     let prepare = Box::new(move || {
         let mut command = tools.cargo_build();
-        command.args(EVERYTHING_NATIVE).args(["--bin", "soak", "--bin", "chaos"]);
+        command.args(EVERYTHING_NATIVE);
+        match flavour {
+            Flavour::Quick => command.args(["--bin", "soak", "--bin", "chaos", "--bin", "load"]),
+            Flavour::Release => command.args(["--release", "--bin", "load", "--bin", "media-node"]),
+        };
         Ok(Work::command(command))
     });
     Task { name: "robots", after: &[], cost_s: 60, prepare }

@@ -62,6 +62,8 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step { name: "recording", about: "calls recorded into a storage, through kills of both", run: recording },
     Step { name: "soak", about: "robots come and go for some seconds, and nothing of them is left", run: soak },
+    Step { name: "chaos", about: "each program is killed once during a call, and nobody is lost", run: chaos },
+    Step { name: "load", about: "light robots in the real programs; a full node refuses the others", run: load },
     Step { name: "packages", about: "the npm packages, packed and installed elsewhere, in a call", run: packages },
     Step { name: "browser", about: "calls between Chromium and Firefox", run: browser },
     Step { name: "bench", about: "the benchmarks build, and run one short round", run: bench },
@@ -177,6 +179,17 @@ fn recording(run: &mut Run<'_>) -> Result<()> {
 fn soak(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     run.real_program("soak", |run| run.cargo(&["xtask", "soak", "--short"]))
+}
+
+fn chaos(run: &mut Run<'_>) -> Result<()> {
+    run.stack()?;
+    // The goal for gaps is for a quiet machine: `cargo xtask chaos` fails when it is missed.
+    run.real_program("chaos", |run| run.cargo(&["xtask", "chaos", "--short"]))
+}
+
+fn load(run: &mut Run<'_>) -> Result<()> {
+    run.stack()?;
+    run.real_program("load", |run| run.cargo(&["xtask", "load", "--short"]))
 }
 
 fn packages(run: &mut Run<'_>) -> Result<()> {

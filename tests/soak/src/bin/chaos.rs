@@ -5,12 +5,12 @@ use clap::Parser;
 use serde_json::{Value, json};
 use soak::dice::Dice;
 use soak::survivor::Survivor;
+use soak::trial::Trial;
 use soak::{guest, recordings};
 use stack::Stack;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -41,17 +41,8 @@ const ROUNDS_PER_RECORDING: usize = 8;
 #[derive(Parser)]
 #[command(about = "Programs are killed in random order while people are in a call")]
 struct Arguments {
-    #[arg(long, default_value_t = 20)]
-    minutes: u64,
-    /// The same seed makes the same choices
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Kills everything once; gaps are printed, and only very long ones are errors
-    #[arg(long)]
-    short: bool,
-    /// The folder for the programs' logs; it is emptied
-    #[arg(long)]
-    logs: PathBuf,
+    #[command(flatten)]
+    trial: Trial,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,8 +70,8 @@ impl fmt::Display for Victim {
 }
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let _ = std::fs::remove_dir_all(&arguments.logs);
+    let Arguments { trial: arguments } = Arguments::parse();
+    arguments.empty_logs();
     let mut chaos = Chaos::start(&arguments)?;
     let started = Instant::now();
     if arguments.short {
@@ -90,7 +81,7 @@ fn main() -> Result<()> {
             chaos.round(victim)?;
         }
     } else {
-        while started.elapsed() < Duration::from_secs(60 * arguments.minutes) {
+        while started.elapsed() < arguments.length() {
             let victim = Victim::ALL[chaos.dice.below(Victim::ALL.len())];
             chaos.round(victim)?;
         }
@@ -124,7 +115,7 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn start(arguments: &Arguments) -> Result<Self> {
+    fn start(arguments: &Trial) -> Result<Self> {
         let mut stack = Stack::start_in(&arguments.logs);
         stack.command(&json!({ "do": "start_node", "name": "media-2" }));
         let turn_ports = free_ports()?;

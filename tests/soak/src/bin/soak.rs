@@ -7,9 +7,9 @@ use serde_json::json;
 use soak::dice::Dice;
 use soak::guest::{self, End, Ended, Guest, Part};
 use soak::recordings::{self, Tally};
+use soak::trial::Trial;
 use soak::watch::{self, Sample};
 use stack::Stack;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -36,23 +36,14 @@ const PATIENCE: Duration = Duration::from_secs(180);
 #[derive(Parser)]
 #[command(about = "Robots come and go in several rooms, and in the end nothing of them is left")]
 struct Arguments {
-    #[arg(long, default_value_t = 60)]
-    minutes: u64,
-    /// The same seed makes the same choices
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Some seconds instead of minutes; only counts are checked, not memory
-    #[arg(long)]
-    short: bool,
-    /// The folder for the programs' logs; it is emptied
-    #[arg(long)]
-    logs: PathBuf,
+    #[command(flatten)]
+    trial: Trial,
 }
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let length = if arguments.short { SHORT } else { Duration::from_secs(60 * arguments.minutes) };
-    let _ = std::fs::remove_dir_all(&arguments.logs);
+    let Arguments { trial: arguments } = Arguments::parse();
+    let length = if arguments.short { SHORT } else { arguments.length() };
+    arguments.empty_logs();
     let mut soak = Soak::start(&arguments)?;
     soak.warm_up()?;
     let before = soak.at_rest()?;
@@ -79,7 +70,7 @@ struct Soak {
 }
 
 impl Soak {
-    fn start(arguments: &Arguments) -> Result<Self> {
+    fn start(arguments: &Trial) -> Result<Self> {
         let mut stack = Stack::start_in(&arguments.logs);
         stack.command(&json!({ "do": "start_turn_node" }));
         let (media, dice) = (guest::media()?, Dice::new(arguments.seed));
