@@ -10,27 +10,35 @@ import { Stack } from "../browser/stack.mjs";
 import { call as callOnWerift } from "./peers/with_werift.mjs";
 
 const HERE = fileURLToPath(new URL("peers/", import.meta.url));
-const AIORTC = fileURLToPath(new URL("../../.rotunda/aiortc", import.meta.url));
+const ENVIRONMENTS = fileURLToPath(new URL("../../.rotunda/", import.meta.url));
+/** The Python that can import the system's bindings of GStreamer. */
+const SYSTEM_PYTHON = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 const INSTALL_MS = 300_000;
 const CALL_MS = 90_000;
+
+const LOGS = join(ENVIRONMENTS, "peers/logs");
 
 let stack;
 
 before(async () => {
-  stack = await Stack.start({ logs: fileURLToPath(new URL("../../.rotunda/peers/logs", import.meta.url)) });
+  stack = await Stack.start({ logs: LOGS });
 });
 
 after(() => stack?.stop());
 
-test("two participants on aiortc receive each other's picture and note", async (t) => {
-  install();
-  const script = [join(AIORTC, "bin/python"), join(HERE, "with_aiortc.py"), stack.url.replace("http", "ws"), "aiortc", ...tokens("aiortc")];
-  const call = new Program("with_aiortc.py", script, { env: { PYTHONUNBUFFERED: "1" } });
-  const timer = setTimeout(() => call.kill(), CALL_MS);
-  const exit = await call.ended();
-  clearTimeout(timer);
-  assert.equal(exit, 0, call.tail());
-  call.tail().split("\n").forEach((line) => t.diagnostic(line));
+test("two participants on aiortc receive each other's picture and note", (t) => {
+  return callInPython(t, "aiortc", installed("aiortc", "python3", []));
+});
+
+test("two participants on GStreamer's webrtcbin receive each other's picture and note", (t) => {
+  return callInPython(t, "gstreamer", installed("gstreamer", SYSTEM_PYTHON, ["--system-site-packages"]));
+});
+
+test("a participant on GStreamer's webrtcbin with an RSA certificate is told that it cannot connect", async (t) => {
+  const python = installed("gstreamer", SYSTEM_PYTHON, ["--system-site-packages"]);
+  await runInPython(t, "gstreamer", python, ["refused", stack.token("refused", "ada")]);
+  const log = readFileSync(join(LOGS, "media-1.log"), "utf8");
+  assert.match(log, /no secure connection.*the certificate is missing or not ECDSA/);
 });
 
 test("two participants on werift receive each other's picture and note", async (t) => {
@@ -42,13 +50,30 @@ function tokens(room) {
   return ["ada", "grace"].map((participant) => stack.token(room, participant));
 }
 
-/** Installs into a separate Python environment, again whenever the requirements change. */
-function install() {
-  const requirements = readFileSync(join(HERE, "aiortc.txt"), "utf8");
-  const stamp = join(AIORTC, "installed.txt");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === requirements) return;
-  const run = (program, ...args) => execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"], timeout: INSTALL_MS });
-  run("python3", "-m", "venv", AIORTC);
-  run(join(AIORTC, "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", join(HERE, "aiortc.txt"));
-  writeFileSync(stamp, requirements);
+function callInPython(t, implementation, python) {
+  return runInPython(t, implementation, python, [implementation, ...tokens(implementation)]);
+}
+
+async function runInPython(t, implementation, python, words) {
+  const script = [python, join(HERE, `with_${implementation}.py`), stack.url.replace("http", "ws"), ...words];
+  const call = new Program(`with_${implementation}.py`, script, { env: { PYTHONUNBUFFERED: "1" } });
+  const timer = setTimeout(() => call.kill(), CALL_MS);
+  const exit = await call.ended();
+  clearTimeout(timer);
+  assert.equal(exit, 0, call.tail());
+  call.tail().split("\n").forEach((line) => t.diagnostic(line));
+}
+
+/** The interpreter of an environment with an implementation's requirements, installed again whenever they change. */
+function installed(name, python, options) {
+  const folder = join(ENVIRONMENTS, name);
+  const requirements = readFileSync(join(HERE, `${name}.txt`), "utf8");
+  const stamp = join(folder, "installed.txt");
+  if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== requirements) {
+    const run = (program, ...args) => execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"], timeout: INSTALL_MS });
+    run(python, "-m", "venv", ...options, folder);
+    run(join(folder, "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", join(HERE, `${name}.txt`));
+    writeFileSync(stamp, requirements);
+  }
+  return join(folder, "bin/python");
 }

@@ -127,10 +127,11 @@ pub(crate) fn for_recordings(tools: &Tools) -> Result<()> {
     system::ensure_faketime(&tools.workspace)
 }
 
-/// Python, for independent clients.
+/// Python and GStreamer, for independent clients.
 pub(crate) fn for_interop(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_python(&tools.workspace)?;
+    system::ensure_gstreamer(&tools.workspace)?;
     system::ensure_ffmpeg(&tools.workspace)
 }
 

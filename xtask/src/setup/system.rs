@@ -1,6 +1,7 @@
-//! Packages from the system's package manager: a C compiler, browsers, Python, coturn, ffmpeg, faketime, PulseAudio, jq,
-//! shellcheck.
+//! Packages from the system's package manager: a C compiler, browsers, Python, GStreamer, coturn, ffmpeg, faketime,
+//! PulseAudio, jq, shellcheck.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -8,6 +9,18 @@ use anyhow::{Result, bail};
 use super::{find_program, system_path};
 use crate::progress;
 use crate::workspace::Workspace;
+
+/// The Python that can import the system's bindings.
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+const GSTREAMER: &[&str] = &[
+    "gir1.2-gst-plugins-bad-1.0",
+    "gstreamer1.0-nice",
+    "gstreamer1.0-plugins-bad",
+    "gstreamer1.0-plugins-good",
+    "openssl",
+    "python3-gi",
+    "python3-venv",
+];
 
 /// A C compiler, which aws-lc needs.
 pub(crate) fn ensure_compiler(workspace: &Workspace) -> Result<()> {
@@ -62,6 +75,17 @@ pub(crate) fn ensure_python(workspace: &Workspace) -> Result<()> {
     let present = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
     let present = present.is_ok_and(|output| output.status.success());
     install(workspace, if present { &[] } else { &["python3", "python3-venv"] })
+}
+
+/// GStreamer with webrtcbin, and its bindings for the system's Python.
+pub(crate) fn ensure_gstreamer(workspace: &Workspace) -> Result<()> {
+    let import = "import gi; gi.require_version('GstWebRTC', '1.0'); gi.require_version('GstSdp', '1.0'); \
+                  from gi.repository import Gst, GstSdp, GstWebRTC; Gst.init(None); \
+                  names = ('webrtcbin', 'nicesrc', 'vp8enc', 'opusenc', 'srtpenc'); \
+                  assert all(map(Gst.ElementFactory.find, names))";
+    let python = if Path::new(SYSTEM_PYTHON).exists() { SYSTEM_PYTHON } else { "python3" };
+    let present = Command::new(python).args(["-c", import]).output().is_ok_and(|output| output.status.success());
+    install(workspace, if present && any_program(&["openssl"]) { &[] } else { GSTREAMER })
 }
 
 /// The packages of the programs that are not there, each `(program, package)`.

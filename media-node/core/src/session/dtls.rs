@@ -24,6 +24,10 @@ use shared::rtp_parameters::Fingerprint;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+/// A fatal alert (RFC 5246 §7.2), in the clear because there are no keys, with a number that no other record of the
+/// handshake has.
+const UNSUPPORTED_CERTIFICATE: [u8; 15] = [21, 0xfe, 0xfd, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 2, 43];
+
 #[derive(Debug)]
 pub enum Event {
     /// The handshake is complete, and with the right client.
@@ -156,6 +160,9 @@ impl Dtls {
     fn end(&mut self, error: DtlsError) {
         self.state = State::Ended;
         self.deadline = None;
+        if error == DtlsError::UnsupportedCertificate {
+            self.datagrams.push_back(UNSUPPORTED_CERTIFICATE.to_vec());
+        }
         self.events.push_back(Event::Ended(error));
     }
 }

@@ -174,7 +174,12 @@ impl Sfu {
                     session.keys = Some(Keys { opener, sealer });
                     is_new = true;
                 }
-                Event::Ended(error) => end = Some(session_end(error)),
+                Event::Ended(error) => {
+                    if error != DtlsError::Closed {
+                        tracing::info!(session = %session.id, %error, "no secure connection");
+                    }
+                    end = Some(session_end(error));
+                }
             }
         }
         self.deadlines.set(Timer::Dtls(key), session.dtls.poll_timeout());
@@ -240,6 +245,8 @@ fn session_end(error: DtlsError) -> SessionEnd {
     match error {
         DtlsError::Closed => SessionEnd::ClosedByClient,
         DtlsError::WrongFingerprint => SessionEnd::WrongFingerprint,
-        DtlsError::NoSrtpProfile | DtlsError::Handshake => SessionEnd::HandshakeFailed,
+        DtlsError::NoSrtpProfile | DtlsError::UnsupportedCertificate | DtlsError::Handshake => {
+            SessionEnd::HandshakeFailed
+        }
     }
 }

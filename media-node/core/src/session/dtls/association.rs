@@ -6,16 +6,23 @@ use super::gate::{Admission, Gate};
 use super::identity;
 use shared::rtp_parameters::Fingerprint;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Initial size of the buffer for datagrams: more than our MTU.
 const BUFFER_BYTES: usize = 2_048;
 /// Largest size that one poll may request: a whole record (RFC 6347 §4.1).
 const BUFFER_BYTES_MAX: usize = 1 << 15;
 
+/// A client without a suitable certificate says so again after a second (RFC 6347 §4.2.4.1). A single such message may be
+/// forged, and the client's certificate arrives by then.
+const WITHOUT_CERTIFICATE_FOR: Duration = Duration::from_millis(900);
+
 pub(super) struct Association {
     dtls: dimpl::Dtls,
     gate: Gate,
+    /// The client first said then that it has no suitable certificate.
+    without_certificate: Option<Instant>,
+    has_unsupported: bool,
     is_peer_right: bool,
     is_connected: bool,
     /// False once the library has given up or the other side has closed.
@@ -29,6 +36,8 @@ impl Association {
         Self {
             dtls,
             gate: Gate::default(),
+            without_certificate: None,
+            has_unsupported: false,
             is_peer_right: false,
             is_connected: false,
             is_alive: true,
@@ -57,6 +66,11 @@ impl Association {
             Admission::Admitted => self.handle_datagram(now, datagram),
             Admission::Held => true,
             Admission::Refused => false,
+            Admission::WithoutCertificate => {
+                let since = *self.without_certificate.get_or_insert(now);
+                self.has_unsupported |= now >= since + WITHOUT_CERTIFICATE_FOR;
+                false
+            }
             Admission::Released(datagrams) => {
                 datagrams.iter().filter(|datagram| self.handle_datagram(now, datagram)).count() > 0
             }
@@ -69,6 +83,8 @@ impl Association {
         // RFC 6347 §4.1.2.7: unauthentic records are dropped, since anybody may have sent them; a handshake
         // that cannot continue ends by its own timer. Only authentic records can end the association.
         let is_ended = self.is_connected && taken.as_ref().is_err_and(is_final);
+        // In DTLS 1.3 the message is encrypted, and in 1.2 it does not pass the gate.
+        self.has_unsupported |= taken.as_ref().is_err_and(is_without_certificate);
         self.is_alive &= in_time.is_ok() && !is_ended;
         taken.is_ok()
     }
@@ -85,7 +101,11 @@ impl Association {
         datagrams: &mut VecDeque<Vec<u8>>,
     ) -> Result<(), DtlsError> {
         let was_connected = self.is_connected;
-        self.deadline = Some(self.poll_library(remotes, side, datagrams)?);
+        let polled = self.poll_library(remotes, side, datagrams);
+        if self.has_unsupported {
+            return Err(DtlsError::UnsupportedCertificate);
+        }
+        self.deadline = Some(polled?);
         match (self.is_alive, was_connected) {
             (true, _) => Ok(()),
             (false, true) => Err(DtlsError::Closed),
@@ -113,6 +133,7 @@ impl Association {
                     if !self.is_peer_right {
                         return Err(DtlsError::WrongFingerprint);
                     }
+                    self.has_unsupported |= dimpl::crypto::cert_named_group(certificate).is_err();
                 }
                 // RFC 5763 §5: no media before the fingerprint is known to be the announced one.
                 dimpl::Output::KeyingMaterial(_, _) if !self.is_peer_right => return Err(DtlsError::WrongFingerprint),
@@ -140,6 +161,10 @@ fn is_final(error: &dimpl::Error) -> bool {
         dimpl::Error::SecurityError(error) => is_alert(error),
         _ => false,
     }
+}
+
+fn is_without_certificate(error: &dimpl::Error) -> bool {
+    matches!(error, dimpl::Error::CertificateError(dimpl::CertificateError::NoClientCertificateReceived))
 }
 
 fn keys(material: &[u8], profile: dimpl::SrtpProfile, side: Side) -> Option<(Opener, Sealer, Profile)> {

@@ -9,6 +9,9 @@ pub enum DtlsError {
     WrongFingerprint,
     #[error("no SRTP profile in common")]
     NoSrtpProfile,
+    /// The DTLS library verifies ECDSA on P-256 and P-384.
+    #[error("the certificate is missing or not ECDSA on P-256 or P-384")]
+    UnsupportedCertificate,
     /// Any other fatal DTLS error.
     #[error("the handshake failed")]
     Handshake,

@@ -14,6 +14,9 @@ use super::fragments::{
 use super::identity;
 use shared::rtp_parameters::Fingerprint;
 
+/// A Certificate message of a client that has no certificate of a requested type (RFC 5246 §7.4.6).
+const NO_CERTIFICATES: [u8; 3] = [0; 3];
+
 #[derive(Debug, Default)]
 pub struct Gate {
     /// Until the right certificate is complete.
@@ -31,6 +34,8 @@ pub enum Admission {
     Held,
     /// None: it is not the client's.
     Refused,
+    /// None: it says that the client has no suitable certificate, or it is forged.
+    WithoutCertificate,
     /// All those with fragments of the certificate, in order of arrival.
     Released(Vec<Vec<u8>>),
 }
@@ -76,9 +81,10 @@ impl Gate {
                 self.attempts = Attempts::default();
                 return Admission::Released(datagrams);
             }
-            self.saw_wrong = true;
+            let is_empty = whole.message() == NO_CERTIFICATES;
+            self.saw_wrong |= !is_empty;
             if whole.datagrams().len() == 1 {
-                return Admission::Refused;
+                return if is_empty { Admission::WithoutCertificate } else { Admission::Refused };
             }
             // It completed a stray, and may yet be part of the right one.
         }

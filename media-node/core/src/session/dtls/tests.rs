@@ -267,6 +267,12 @@ fn record(content: u8, epoch: u8, body: &[u8]) -> Vec<u8> {
     [&[content, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 99, 0, body.len() as u8], body].concat()
 }
 
+/// An unencrypted record with this number.
+fn record_numbered(content: u8, number: u64, body: &[u8]) -> Vec<u8> {
+    let number = &number.to_be_bytes()[2..];
+    [&[content, 0xfe, 0xfd, 0, 0], number, &(body.len() as u16).to_be_bytes(), body].concat()
+}
+
 /// A fragment of a handshake message of this kind and number in the clear.
 fn fragment(kind: u8, sequence: u8, message_bytes: u32, offset: u32, body: &[u8]) -> Vec<u8> {
     let number = |number: u32| number.to_be_bytes()[1..].to_vec();
@@ -463,4 +469,65 @@ fn a_client_without_a_common_profile_is_told_from_a_stray() {
     let end = says_unusable_hello(&[0, 1, 3, 7, 15, 31]);
     assert_eq!(end, Some((Duration::from_secs(30), DtlsError::NoSrtpProfile)));
     assert_eq!(says_unusable_hello(&[0]), None);
+}
+
+/// A server that has answered a hello, and the messages that a client with this certificate list then sends at these
+/// times, in milliseconds; returns the time and reason of its end, and its last datagram.
+fn presents(announced: Fingerprint, list: &[u8], at_ms: &[u64]) -> (Option<(u64, DtlsError)>, Vec<u8>) {
+    let identity = identity(2);
+    let mut server = Dtls::server([announced]);
+    for datagram in forged_hello(1, Version::Dtls12) {
+        assert!(server.handle_datagram(start(), &identity, &datagram));
+    }
+    let mut last = Vec::new();
+    for ms in 0..40_000 {
+        let now = start() + Duration::from_millis(ms);
+        if server.poll_timeout().is_some_and(|at| at <= now) {
+            server.handle_timeout(now);
+        }
+        if at_ms.contains(&ms) {
+            server.handle_datagram(now, &identity, &whole(11, 1, list));
+        }
+        last = std::iter::from_fn(|| server.poll_transmit()).last().unwrap_or(last);
+        if let Some(error) = ended(&std::iter::from_fn(|| server.poll_event()).collect::<Vec<_>>()) {
+            return (Some((ms, error)), last);
+        }
+    }
+    (None, last)
+}
+
+#[test]
+fn a_client_without_a_suitable_certificate_is_refused_within_about_a_second_and_told() {
+    // One with an RSA key presents none, because the server asks for ECDSA.
+    let (end, last) = presents(Fingerprint([7; 32]), &[0, 0, 0], &[40, 1_040, 3_040]);
+    assert_eq!(end, Some((1_040, DtlsError::UnsupportedCertificate)));
+    assert_eq!(last, record_numbered(21, 1 << 24, &[2, 43]));
+    // A message that is not repeated may be forged.
+    for at_ms in [&[40][..], &[40, 60, 200, 800]] {
+        let (end, last) = presents(Fingerprint([7; 32]), &[0, 0, 0], at_ms);
+        assert_eq!(end.map(|(_, error)| error), Some(DtlsError::Handshake));
+        assert_ne!(last.first(), Some(&21));
+    }
+}
+
+#[test]
+fn a_client_whose_announced_certificate_is_not_ecdsa_is_refused_at_once_and_told() {
+    let certificate = [7; 10];
+    let list = [&[0, 0, 13, 0, 0, 10][..], &certificate].concat();
+    let (end, last) = presents(identity::fingerprint(&certificate), &list, &[40]);
+    assert_eq!(end, Some((40, DtlsError::UnsupportedCertificate)));
+    assert_eq!(last.first(), Some(&21));
+}
+
+#[test]
+fn forged_messages_without_a_certificate_end_no_handshake_of_a_distant_client() {
+    let ids = [identity(1), identity(2)];
+    for one_way in [ONE_WAY, Duration::from_millis(200)] {
+        let at = |ms: u64| (BEGINS + one_way + Duration::from_millis(ms), whole(11, 1, &[0, 0, 0]));
+        let timed: Vec<_> = (0..200).map(|number| at(number * 10)).collect();
+        for client in [Dtls::client(start(), &ids[0], ids[1].fingerprint()), client_12(&ids[0], ids[1].fingerprint())] {
+            let ends = run(client, ids[0].fingerprint(), &ids, (0.0, one_way), 1, &[], &timed);
+            assert!(is_connected(&ends.client) && is_connected(&ends.server), "{:?}", ended(&ends.server));
+        }
+    }
 }
