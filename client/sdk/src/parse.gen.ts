@@ -206,6 +206,7 @@ export const FRAMES: Frames = {
     mids: list(text),
   },
   transport_dead: {},
+  node_away: {},
   recording_updated: {
     recording: recordingInfo,
   },

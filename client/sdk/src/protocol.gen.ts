@@ -649,7 +649,7 @@ estimate_bps: number,
 /**
  * The reason for the estimate; null if the node does not tell.
  */
-reason: EstimateReason | null, slots: Array<VideoLimit>, } | { "type": "video_undecodable", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
+reason: EstimateReason | null, slots: Array<VideoLimit>, } | { "type": "video_undecodable", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "node_away", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
 /**
  * `kicked`, `replaced` or `room_closed`.
  */

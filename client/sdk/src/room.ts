@@ -302,8 +302,9 @@ export class Room extends RoomRequests {
       case "make_offer":
         return this.#transport.makeOffer(command);
       case "apply_answer":
-        void this.#transport.applyAnswer(command);
-        return undefined;
+        return void this.#transport.applyAnswer(command);
+      case "suspect_node":
+        return this.#transport.suspectNode();
       case "set_layers":
         return this.#transport.setLayers(command.layers);
       case "drop_screen":

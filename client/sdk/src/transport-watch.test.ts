@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { TransportSample } from "./transport-watch";
-import { QUIET_MS, QUIET_MS_MAX, TransportWatch } from "./transport-watch";
+import { QUIET_MS, QUIET_MS_MAX, SUSPECT_QUIET_MS, SUSPECT_REPORT_QUIET_MS, SUSPICION_MS, TransportWatch } from "./transport-watch";
 
 const STEP_MS = 250;
 
@@ -43,6 +43,80 @@ describe("a transport", () => {
       expect(diedAfterMs).toBeGreaterThanOrEqual(diesAfterMs);
       expect(diedAfterMs).toBeLessThanOrEqual(diesAfterMs + STEP_MS);
     }
+  });
+
+  describe("whose node the edge has lost", () => {
+    /** The time until it was reported dead, within the time of the suspicion. */
+    const suspected = (before: Rates, after: Rates): number | null => {
+      const line = new Line();
+      line.run(before, 5_000);
+      line.watch.suspectNode(line.nowMs);
+      return line.run(after, SUSPICION_MS);
+    };
+
+    test("dies sooner if steady media stops", () => {
+      const group = suspected(TALKING, { ...SILENCE, flows: 2 });
+      expect(group).toBeGreaterThanOrEqual(SUSPECT_QUIET_MS);
+      expect(group).toBeLessThanOrEqual(SUSPECT_QUIET_MS + STEP_MS);
+      const pair = suspected({ ...TALKING, flows: 1 }, { ...SILENCE, flows: 1 });
+      expect(pair).toBeGreaterThanOrEqual(SUSPECT_REPORT_QUIET_MS);
+      expect(pair).toBeLessThanOrEqual(SUSPECT_REPORT_QUIET_MS + STEP_MS);
+    });
+
+    test("lives while anything arrives, and where nothing is expected", () => {
+      expect(suspected(TALKING, { ...TALKING, heard: 1 })).toBeNull();
+      expect(suspected(TALKING, { ...SILENCE, sent: 30 })).toBeGreaterThanOrEqual(QUIET_MS);
+      expect(suspected(TALKING, SILENCE)).toBeNull();
+    });
+
+    // A room in service must not move because its node has lost the edge alone.
+    test.each([
+      ["one camera is paused and the microphones are muted", 1, 1_000],
+      ["all cameras are paused and the microphones are muted", 2, 1_000],
+      ["the only camera is paused and only STUN replies arrive", 1, 2_500],
+    ])("lives where %s", (_, flows, everyMs) => {
+      for (let phaseMs = 0; phaseMs < everyMs; phaseMs += STEP_MS) {
+        const line = new Line();
+        const paused = (forMs: number): void => {
+          for (let passed = 0; passed < forMs; passed += STEP_MS) {
+            const heard = line.nowMs % everyMs === 0 ? 1 : 0;
+            // Now and then the node probes the downlink, to see whether a camera can go on.
+            const probes = line.nowMs % 20_000 === 0 ? 40 : 0;
+            const reports = everyMs === 1_000 ? heard : 0;
+            line.run({ ...SILENCE, flows, heard: heard + probes, media: reports + probes, heardFromNode: reports }, STEP_MS);
+          }
+        };
+        line.run({ ...TALKING, flows }, 5_000);
+        paused(20_000 + phaseMs);
+        line.watch.suspectNode(line.nowMs);
+        paused(SUSPICION_MS);
+        expect(line.verdicts).not.toContain("quiet");
+      }
+    });
+
+    test("lives when the only camera pauses at that moment, because the node still reports", () => {
+      const line = new Line();
+      line.run({ ...TALKING, flows: 1 }, 5_000);
+      line.watch.suspectNode(line.nowMs);
+      for (let passed = 0; passed < SUSPICION_MS; passed += 1_000) {
+        line.run({ ...SILENCE, flows: 1, sent: 1 }, 1_000 - STEP_MS);
+        line.run({ ...SILENCE, flows: 1, sent: 1, heard: 1, media: 1, heardFromNode: 1 }, STEP_MS);
+      }
+      expect(line.verdicts).not.toContain("quiet");
+    });
+
+    test("is not suspected for ever, nor after it was replaced", () => {
+      const line = new Line();
+      line.run(TALKING, 5_000);
+      line.watch.suspectNode(line.nowMs);
+      line.run(TALKING, SUSPICION_MS);
+      expect(line.run({ ...SILENCE, flows: 2 }, QUIET_MS - STEP_MS)).toBeNull();
+      line.run(TALKING, 5_000);
+      line.watch.suspectNode(line.nowMs);
+      line.watch.reset();
+      line.run(TALKING, 1_000);
+      expect(line.run({ ...SILENCE, flows: 2 }, QUIET_MS - STEP_MS)).toBeNull();
+    });
   });
 
   test("of which only STUN replies are heard is alive, but nothing flows", () => {

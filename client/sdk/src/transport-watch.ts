@@ -23,6 +23,20 @@ export interface TransportSample {
 
 /** Silence that counts as death if there is other evidence. */
 export const QUIET_MS = 1_500;
+/** Silence that counts as death if a steady flow stops when the edge loses the node. */
+export const SUSPECT_QUIET_MS = 400;
+/** The same for a single participant, who may have stopped sending: a node in service reports every second meanwhile. */
+export const SUSPECT_REPORT_QUIET_MS = 1_100;
+/** The edge's loss of the node is evidence for this long. */
+export const SUSPICION_MS = 3_000;
+/**
+ * A flow is steady if it has had this rate for this long: reports, STUN replies, and the probes of a paused camera are
+ * not.
+ */
+const STEADY_PACKETS_PER_S = 10;
+const STEADY_MS = 2_500;
+/** Rates over shorter intervals mean nothing. */
+const STEADY_INTERVAL_MS_MIN = 200;
 /** Silence that counts as death if anything should arrive. */
 export const QUIET_MS_MAX = 6_000;
 /** A node that is usually heard from this often while we send is suspect when it is silent. */
@@ -44,6 +58,16 @@ export class TransportWatch {
   #nodeHeardAtMs: number | null = null;
   #nodeGaps = 0;
   #quiet = false;
+  #steadyMs = 0;
+  #suspectUntilMs = -Infinity;
+
+  /**
+   * The edge has lost the node. Alone this proves nothing, because a node in service can lose the edge: only a flow that was
+   * steady until now can show that the node is dead as well.
+   */
+  suspectNode(nowMs: number): void {
+    this.#suspectUntilMs = this.#steadyMs >= STEADY_MS ? nowMs + SUSPICION_MS : -Infinity;
+  }
 
   /** `quiet` once when the transport dies, `flowing` whenever media arrives, `alive` whenever anything else arrives. */
   take(sample: TransportSample): "quiet" | "alive" | "flowing" | null {
@@ -54,6 +78,7 @@ export class TransportWatch {
       return null;
     }
     this.#learnNodeGap(last, sample);
+    this.#learnPace(last, sample);
     if (sample.heard > last.heard) {
       this.#hear(sample);
       this.#quiet = false;
@@ -73,6 +98,8 @@ export class TransportWatch {
     this.#nodeHeardAtMs = null;
     this.#nodeGaps = 0;
     this.#quiet = false;
+    this.#steadyMs = 0;
+    this.#suspectUntilMs = -Infinity;
   }
 
   #hear(sample: TransportSample): void {
@@ -82,6 +109,10 @@ export class TransportWatch {
 
   #isDead(sample: TransportSample, base: TransportSample): boolean {
     const quietMs = sample.atMs - this.#heardAtMs;
+    const suspectQuietMs = sample.flows >= FLOWS_MIN ? SUSPECT_QUIET_MS : SUSPECT_REPORT_QUIET_MS;
+    if (sample.atMs < this.#suspectUntilMs && sample.flows > 0 && quietMs >= suspectQuietMs) {
+      return true;
+    }
     if (quietMs < QUIET_MS) {
       return false;
     }
@@ -93,6 +124,14 @@ export class TransportWatch {
       sample.flows >= FLOWS_MIN ||
       ((sample.disconnected || quietMs >= QUIET_MS_MAX) && (isSending || sample.flows > 0))
     );
+  }
+
+  #learnPace(last: TransportSample, sample: TransportSample): void {
+    const lengthMs = sample.atMs - last.atMs;
+    if (lengthMs >= STEADY_INTERVAL_MS_MIN) {
+      const isSteady = sample.media - last.media >= (STEADY_PACKETS_PER_S * lengthMs) / 1_000;
+      this.#steadyMs = isSteady ? this.#steadyMs + lengthMs : 0;
+    }
   }
 
   #learnNodeGap(last: TransportSample, sample: TransportSample): void {

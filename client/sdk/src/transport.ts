@@ -8,7 +8,7 @@ import type { IceServer, Mid, TrackSource } from "./protocol.gen";
 import type { Command, Event, WantedLayers } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 import { arrives, sample, slotLevels } from "./stats";
-import { TransportWatch } from "./transport-watch";
+import { SUSPICION_MS, TransportWatch } from "./transport-watch";
 
 /** The options shared by all peers of a transport. */
 export type TransportOptions = Pick<PeerOptions, "iceTransportPolicy" | "preferCodec">;
@@ -29,6 +29,8 @@ export interface TransportListener {
  * support such a move.
  */
 const MOVED_MEDIA_TIMEOUT_MS = 1_200;
+/** Interval of reading the statistics after the edge has lost the node. */
+const SUSPECT_INTERVAL_MS = 100;
 /** The precision of an early first frame; a later one is noticed at the next reading of the statistics. */
 const FIRST_FRAME_INTERVAL_MS = 15;
 const FIRST_FRAME_TIMEOUT_MS = 1_500;
@@ -163,6 +165,12 @@ export class Transport {
     }
   }
 
+  /** The edge has lost the node: if its media stops as well, the node is dead. */
+  suspectNode(): void {
+    this.#watch.suspectNode(performance.now());
+    this.#lookClosely(this.#current, performance.now() + SUSPICION_MS);
+  }
+
   close(): void {
     if (this.#timer !== null) {
       clearInterval(this.#timer);
@@ -275,6 +283,13 @@ export class Transport {
     if (moved.answersSinceMs !== null && nowMs - moved.answersSinceMs > MOVED_MEDIA_TIMEOUT_MS) {
       this.#moved = null;
       this.#lost("failed");
+    }
+  }
+
+  #lookClosely(peer: Peer | null, untilMs: number): void {
+    if (peer !== null && peer === this.#current && this.#alive && performance.now() < untilMs) {
+      void this.#sample(peer);
+      setTimeout(() => this.#lookClosely(peer, untilMs), SUSPECT_INTERVAL_MS);
     }
   }
 

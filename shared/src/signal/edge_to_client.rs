@@ -191,6 +191,9 @@ pub enum EdgeToClient {
     VideoUndecodable { mids: Vec<Mid> },
     /// The media node is gone or about to stop: `negotiate` with the reason `transport_dead`.
     TransportDead {},
+    /// The edge has lost its connection to the media node, which may still serve the room. If steady media stops as well,
+    /// the node is dead: `negotiate` with the reason `transport_dead`.
+    NodeAway {},
     /// A recording started, or its state changed.
     RecordingUpdated {
         #[serde(deserialize_with = "object::object")]

@@ -85,6 +85,7 @@ fn every_kind_of_message_has_a_golden_one() {
         "video_limited",
         "video_undecodable",
         "transport_dead",
+        "node_away",
         "recording_updated",
         "removed",
     ];

@@ -161,6 +161,16 @@ export function senses({ width, height, framesPerSecond }) {
     /** The number of peer connections ever created. */
     connectionCount: () => connections.length,
 
+    /** Sends no video without muting it, as while a node pauses a camera; or sends it again. */
+    async pauseVideo(isPaused) {
+      const senders = live().flatMap((connection) => connection.getSenders()).filter(({ track }) => track?.kind === "video");
+      for (const sender of senders) {
+        const parameters = sender.getParameters();
+        for (const encoding of parameters.encodings) encoding.active = !isPaused;
+        await sender.setParameters(parameters);
+      }
+    },
+
     /** Simulcast RIDs: those of `addTransceiver`, of the client's offer, of the answer, and of the senders. */
     simulcast() {
       const [connection] = live();

@@ -210,6 +210,7 @@ impl Robot {
             | EdgeToClient::Resumed { .. }
             | EdgeToClient::Negotiated { .. }
             | EdgeToClient::Done { .. }
+            | EdgeToClient::NodeAway {}
             | EdgeToClient::Bans { .. }
             | EdgeToClient::Audience { .. }
             | EdgeToClient::GuestsWaiting { .. }

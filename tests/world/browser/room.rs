@@ -161,7 +161,7 @@ impl Browser {
             EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
             EdgeToClient::RecordingUpdated { .. } => self.breach("nobody records here".into()),
             EdgeToClient::Chat { messages } => self.note_chat(messages),
-            EdgeToClient::Reacted { .. } | EdgeToClient::GuestsWaiting { .. } => {}
+            EdgeToClient::Reacted { .. } | EdgeToClient::GuestsWaiting { .. } | EdgeToClient::NodeAway {} => {}
             EdgeToClient::Bans { .. } => self.breach("nobody asks who is banned".into()),
             EdgeToClient::Audience { .. } => self.breach("nobody asks for the audience".into()),
             EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),

@@ -80,6 +80,8 @@ export type Command =
     }
   /** Sends these layers of a section and no others; `null` sends all layers of all sections. */
   | { readonly do: "set_layers"; readonly layers: WantedLayers | null }
+  /** The node may be dead: watch closely for media. */
+  | { readonly do: "suspect_node" }
   /** The edge does not accept the additional published sources. */
   | { readonly do: "drop_screen" }
   /** A moderator muted this source. */

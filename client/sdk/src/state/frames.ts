@@ -74,6 +74,7 @@ const HANDLERS: Handlers = {
   video_limited: (step, { estimate_bps: estimateBps, reason, slots }) => step.update({ limits: { estimateBps, reason, slots } }),
   video_undecodable: (step, { mids }) => step.update({ undecodable: mids }),
   transport_dead: transportDead,
+  node_away: (step) => step.command({ do: "suspect_node" }),
   recording_updated: (step, { recording }) => step.update({ recording }),
   removed: (step, { code, reason }) => step.end({ code, detail: reason ?? "" }),
 };

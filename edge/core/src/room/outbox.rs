@@ -100,6 +100,8 @@ pub(crate) struct Outbox {
     pub(crate) chat: Vec<u64>,
     pub(crate) reacted: Vec<(ParticipantId, Reaction)>,
     pub(crate) transport_dead: BTreeSet<ParticipantId>,
+    /// Participants whose node has lost its socket.
+    pub(crate) node_away: BTreeSet<ParticipantId>,
     /// Publishers of tracks whose watched layers changed.
     pub(crate) layers: BTreeSet<(ParticipantId, Mid)>,
     /// Participants whose downlink limits other video than before.

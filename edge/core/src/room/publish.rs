@@ -124,6 +124,9 @@ impl Announced {
         for participant in &news.transport_dead {
             post.tell(participant, EdgeToClient::TransportDead {});
         }
+        for participant in news.node_away.difference(&news.transport_dead) {
+            post.tell(participant, EdgeToClient::NodeAway {});
+        }
         let changes = nodes::Changes { welcomes: news.welcomes, sessions, forwards, orders, microphones };
         let (forwards, orders, microphones) = (&self.forwards, &self.orders, self.microphones.told());
         nodes::tell(post, now, changes, Complete { forwards, orders, microphones });

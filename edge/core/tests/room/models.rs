@@ -190,8 +190,7 @@ impl Models {
                 _,
             ) => {}
             (EdgeToClient::RoomUpdated { room }, Some(model)) => {
-                let before = model.room.replace(room.clone());
-                assert_ne!(before.as_ref(), Some(room), "the room is updated, but the same");
+                assert_ne!(model.room.replace(room.clone()).as_ref(), Some(room), "the room is updated, but the same");
             }
             (EdgeToClient::TrackMuted { mid }, Some(model)) => model.check_own_track(mid),
             (EdgeToClient::LayersWanted { mid, .. }, Some(model)) => model.check_own_track(mid),
@@ -201,6 +200,7 @@ impl Models {
             (EdgeToClient::VideoUndecodable { mids }, Some(model)) => model.check_slots(mids),
             (EdgeToClient::RecordingUpdated { recording }, Some(model)) => model.note_recording(recording),
             (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::TransportDead {}, Some(_)) => {}
+            (EdgeToClient::NodeAway {}, Some(_)) => {}
             (news, None) | (news @ EdgeToClient::RosterChanged { .. }, _) => panic!("{name} hears {news:?}"),
         }
     }

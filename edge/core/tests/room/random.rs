@@ -33,7 +33,7 @@ fn whatever_happens_everybody_agrees() {
 }
 
 /// Every kind of message that a play can produce.
-const EVERYTHING: [&str; 33] = [
+const EVERYTHING: [&str; 34] = [
     "joined",
     "resumed",
     "negotiated",
@@ -55,6 +55,7 @@ const EVERYTHING: [&str; 33] = [
     "video_limited",
     "video_undecodable",
     "transport_dead",
+    "node_away",
     "removed",
     "welcome",
     "set_session",

@@ -142,6 +142,7 @@ impl Names {
                 format!("undecodable {}", mids.iter().map(Mid::as_str).collect::<Vec<_>>().join(" "))
             }
             EdgeToClient::TransportDead {} => "transport dead".into(),
+            EdgeToClient::NodeAway {} => "node away".into(),
             EdgeToClient::RecordingUpdated { recording } => recording_words(recording),
             EdgeToClient::Removed { code, reason } => {
                 format!("removed {code}{}", reason.as_ref().map_or(String::new(), |reason| format!(" {reason:?}")))

@@ -8,7 +8,9 @@ use crate::fleet::PlaceRequest;
 use crate::room::context::Context;
 use crate::room::state::State;
 use crate::room::state::assignments::{Assignment, Link};
+use crate::room::state::members::Member;
 use crate::room::state::meta::{EarlyHello, Placing};
+use crate::room::state::sessions::MediaState;
 use crate::{SocketId, random};
 use shared::control::RoomToNode;
 use shared::signal::close_code;
@@ -157,6 +159,16 @@ pub(crate) fn end(cx: &mut Context<'_>, epoch: u64) {
     }
 }
 
+/// A killed node's socket closes at once, long before its clients can be sure; one that only lost the edge goes on.
+fn tell_node_away(cx: &mut Context<'_>, epoch: u64) {
+    let is_served = |member: &&Member| {
+        let session = cx.state.sessions.get(&member.session);
+        session.is_some_and(|session| session.epoch == Some(epoch) && session.media != MediaState::Ended)
+    };
+    let served = cx.state.members.values().filter(|member| member.socket.is_some()).filter(is_served);
+    cx.outbox.node_away.extend(served.map(|member| member.id.clone()));
+}
+
 pub(crate) fn node_lost(cx: &mut Context<'_>, socket: SocketId) {
     let of_socket = cx.state.assignments.iter().find(|(_, assignment)| assignment.socket() == Some(socket));
     if let Some(epoch) = of_socket.map(|(epoch, _)| *epoch) {
@@ -164,7 +176,9 @@ pub(crate) fn node_lost(cx: &mut Context<'_>, socket: SocketId) {
             let early_ms = random::below(cx.random, limits::NODE_LOST_SPREAD_MS);
             assignment.link = Link::Lost { since: cx.now, early_ms };
         }
-        if cx.state.meta().and_then(|meta| meta.current) != Some(epoch) {
+        if cx.state.meta().and_then(|meta| meta.current) == Some(epoch) {
+            tell_node_away(cx, epoch);
+        } else {
             end(cx, epoch);
         }
     }
