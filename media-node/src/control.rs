@@ -162,7 +162,7 @@ impl Control {
                     let _ = answers.send(Input::Ticket { room, epoch, ticket }).await;
                 });
             }
-            Output::Probe { probe, addresses, credential } => self.probes.start(probe, addresses, &credential),
+            Output::Probe { probe, addresses, tcp, credential } => self.probes.start(probe, addresses, tcp, credential),
             Output::Sample(sample) => {
                 if self.samples.try_send(sample).is_err() {
                     tracing::debug!("quality sample dropped: the queue is full");

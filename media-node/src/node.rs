@@ -53,8 +53,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let bandwidth = config.bandwidth;
     let disk = config.recording.as_ref().map_or_else(|| PathBuf::from("/"), |recording| recording.spool.clone());
     let host = node_shell::host::watch(disk);
-    let entrance =
-        config.tcp_listen.map(|address| Entrance::start(address, Arc::clone(&shards)).map(Arc::new)).transpose()?;
+    let open = |address| Entrance::start(address, Arc::clone(&shards), probe.as_ref()).map(Arc::new);
+    let entrance = config.tcp_listen.map(open).transpose()?;
     let pages = Pages {
         bandwidth,
         shards: Arc::clone(&shards),

@@ -1,17 +1,25 @@
-//! Carries out a probe of another node, on a socket of its own.
+//! Carries out a probe of another node, on sockets of its own.
 
 use media_core::control::Input;
+use media_core::framing;
 use media_core::probe::Probe;
+use media_core::stun::{self, BindingSuccess, Request, Role, TransactionId, TransactionIds};
 use node_shell::sockets::wait_until;
 use shared::control::ProbeCredential;
+use shared::limits;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
-use tokio::net::UdpSocket;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 
 /// Longer datagrams are no answers to a probe.
 const ANSWER_BYTES_MAX: usize = 512;
+/// Less than the edge waits for the answer, [`limits::PROBE_TIMEOUT_MS`].
+const TCP_TIMEOUT: Duration = Duration::from_secs(8);
+const _: () = assert!(TCP_TIMEOUT.as_millis() < limits::PROBE_TIMEOUT_MS as u128);
 /// Probes at a time; the edge asks another node if this one does not answer.
 const PROBES_MAX: usize = 4;
 
@@ -27,17 +35,25 @@ impl Probes {
     }
 
     /// Starts a probe, unless there are too many.
-    pub(crate) fn start(&self, probe: u64, addresses: Vec<SocketAddr>, credential: &ProbeCredential) {
+    pub(crate) fn start(
+        &self,
+        probe: u64,
+        addresses: Vec<SocketAddr>,
+        tcp: Vec<SocketAddr>,
+        credential: ProbeCredential,
+    ) {
         let (Ok(place), Ok(seed)) = (Arc::clone(&self.places).try_acquire_owned(), crate::seed::seed()) else {
             tracing::debug!(probe, "too many probes at a time");
             return;
         };
         let is_ipv6 = addresses.iter().any(SocketAddr::is_ipv6);
-        let (core, answers) = (Probe::new(Instant::now(), addresses, credential, seed), self.answers.clone());
+        let (core, answers) = (Probe::new(Instant::now(), addresses, &credential, seed), self.answers.clone());
         tokio::spawn(async move {
-            match run(core, is_ipv6).await {
-                Ok(answered) => drop(answers.send(Input::Probed { probe, answered }).await),
-                Err(error) => tracing::warn!(%error, "probing another node failed"),
+            match tokio::join!(run(core, is_ipv6), over_tcp(tcp, &credential, seed)) {
+                (Ok(answered), answered_tcp) => {
+                    drop(answers.send(Input::Probed { probe, answered, answered_tcp }).await);
+                }
+                (Err(error), _) => tracing::warn!(%error, "probing another node failed"),
             }
             drop(place);
         });
@@ -66,4 +82,44 @@ async fn run(mut probe: Probe, is_ipv6: bool) -> std::io::Result<Vec<SocketAddr>
         }
     }
     Ok(probe.answered())
+}
+
+/// One after the other: a node has a few. Each has its share of the time in which the edge waits for all.
+async fn over_tcp(addresses: Vec<SocketAddr>, credential: &ProbeCredential, seed: u64) -> Vec<SocketAddr> {
+    let mut answered = Vec::new();
+    let addresses = addresses.into_iter().take(limits::CANDIDATES_PER_SHARD_MAX);
+    let share = TCP_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let mut transactions = TransactionIds::seeded(!seed);
+    for (number, address) in addresses.enumerate() {
+        let transaction = transactions.next(number as u32);
+        match timeout(share, ask(address, credential, transaction)).await {
+            Ok(Ok(true)) => answered.push(address),
+            outcome => tracing::debug!(%address, ?outcome, "no answer over TCP"),
+        }
+    }
+    answered
+}
+
+/// True if the first answer on a connection of its own shows the credential.
+async fn ask(address: SocketAddr, credential: &ProbeCredential, transaction: TransactionId) -> std::io::Result<bool> {
+    let key = stun::key(&credential.pwd);
+    let request = Request {
+        transaction,
+        receiver_ufrag: &credential.ufrag,
+        sender_ufrag: "probe",
+        use_candidate: false,
+        role: Role::Controlling,
+    };
+    let request = request.to_vec(&key);
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(&[&framing::header(&request)[..], &request].concat()).await?;
+    let mut held = Vec::with_capacity(ANSWER_BYTES_MAX);
+    while let Ok(None) = framing::next_datagram(&held, ANSWER_BYTES_MAX) {
+        if stream.read_buf(&mut held).await? == 0 {
+            return Ok(false);
+        }
+    }
+    let Ok(Some(place)) = framing::next_datagram(&held, ANSWER_BYTES_MAX) else { return Ok(false) };
+    let answer = BindingSuccess::parse(held.get(place).unwrap_or_default());
+    Ok(answer.is_some_and(|answer| answer.transaction == transaction && answer.is_authentic(&key)))
 }

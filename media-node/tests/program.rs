@@ -12,7 +12,7 @@ use shared::control::{
 };
 use shared::rtp_parameters::Session;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -306,7 +306,12 @@ async fn a_welcome_in_parts_counts_once_it_is_whole() -> Result<()> {
 #[tokio::test]
 async fn a_node_without_an_address_answers_probes_and_says_why_it_gets_no_rooms() -> Result<()> {
     let edge = LocalEdge::open().await?;
-    let settings = [("MEDIA_LISTEN", "0.0.0.0:0"), ("MEDIA_SHARDS", "2"), ("MEDIA_DRAIN_SECONDS", "1")];
+    let settings = [
+        ("MEDIA_LISTEN", "0.0.0.0:0"),
+        ("MEDIA_TCP_LISTEN", "0.0.0.0:0"),
+        ("MEDIA_SHARDS", "2"),
+        ("MEDIA_DRAIN_SECONDS", "1"),
+    ];
     let node = Node::start(Path::new(PROGRAM), &edge, &settings)?;
     let (fleet, registration) = node::register(&edge).await?;
     let mut fixture = Fixture { edge, node, fleet, registration };
@@ -324,17 +329,29 @@ async fn a_node_without_an_address_answers_probes_and_says_why_it_gets_no_rooms(
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let own: Vec<SocketAddr> = candidates.iter().map(|candidate| SocketAddr::new(address, candidate.port())).collect();
     let addresses = [&own[..], &[silent.local_addr()?]].concat();
-    for (credential, expected) in [
-        (credential.clone(), own.clone()),
-        (ProbeCredential { pwd: "guessed".into(), ..credential.clone() }, Vec::new()),
-        (ProbeCredential { ufrag: "guessed".into(), ..credential }, Vec::new()),
+    let over_tcp: Vec<SocketAddr> = fixture
+        .registration
+        .tcp_candidates
+        .iter()
+        .map(|candidate| SocketAddr::new(address, candidate.port()))
+        .collect();
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let tcp = [&over_tcp[..], &[closed]].concat();
+    for (credential, expected, expected_tcp) in [
+        (credential.clone(), own.clone(), over_tcp.clone()),
+        (ProbeCredential { pwd: "guessed".into(), ..credential.clone() }, Vec::new(), Vec::new()),
+        (ProbeCredential { ufrag: "guessed".into(), ..credential }, Vec::new(), Vec::new()),
     ] {
-        fixture.fleet.send(&FleetToNode::Probe { probe: 17, addresses: addresses.clone(), credential }).await?;
-        let probed =
-            |said| if let NodeToFleet::Probed { probe, answered } = said { Some((probe, answered)) } else { None };
-        assert_eq!(fixture.fleet.wait_for(probed).await?, (17, expected));
+        let order = FleetToNode::Probe { probe: 17, addresses: addresses.clone(), tcp: tcp.clone(), credential };
+        fixture.fleet.send(&order).await?;
+        let probed = |said| match said {
+            NodeToFleet::Probed { probe, answered, answered_tcp } => Some((probe, answered, answered_tcp)),
+            _ => None,
+        };
+        assert_eq!(fixture.fleet.wait_for(probed).await?, (17, expected, Some(expected_tcp)));
     }
-    fixture.fleet.send(&set(Reach::Silent { addresses: own.clone() })).await?;
+    assert_eq!(over_tcp.len(), 1);
+    fixture.fleet.send(&set(Reach::Silent { addresses: own.clone(), tcp: Vec::new() })).await?;
     let reason =
         format!("UDP port {} at 127.0.0.1, the address that the edge sees, and 1 more, did not", own[0].port());
     fixture.expect_page("/readyz", 503, &reason).await?;

@@ -262,7 +262,9 @@ impl Fleet {
                     node.draining = true;
                 }
             }
-            (Ok(NodeToFleet::Probed { probe, answered }), Some(_)) => self.probed(now, socket, probe, &answered),
+            (Ok(NodeToFleet::Probed { probe, answered, answered_tcp }), Some(_)) => {
+                self.probed(now, socket, probe, &answered, answered_tcp.as_deref());
+            }
             (Ok(NodeToFleet::Heartbeat { .. } | NodeToFleet::Draining {} | NodeToFleet::Probed { .. }), None) => {
                 let (code, message) = (ErrorCode::NotJoined, "register first".into());
                 self.send(socket, FleetToNode::Error { code, message });

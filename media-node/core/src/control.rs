@@ -68,6 +68,7 @@ pub enum Input {
     Probed {
         probe: u64,
         answered: Vec<SocketAddr>,
+        answered_tcp: Vec<SocketAddr>,
     },
     /// The node is to stop once its rooms have moved, at the latest at this time.
     Drain {
@@ -112,8 +113,8 @@ impl Control {
             Input::Socket { socket, news } if socket.line == FLEET_LINE => {
                 match self.fleet.handle_news(now, socket, news) {
                     Some(Order::Assign(assignment)) => self.rooms.assign(now, *assignment),
-                    Some(Order::Probe { probe, addresses, credential }) => {
-                        self.outputs.push_back(Output::Probe { probe, addresses, credential });
+                    Some(Order::Probe { probe, addresses, tcp, credential }) => {
+                        self.outputs.push_back(Output::Probe { probe, addresses, tcp, credential });
                     }
                     Some(Order::SetMediaNodes(_)) => {
                         tracing::warn!("the edge sent a TURN node's message to this media node");
@@ -127,7 +128,10 @@ impl Control {
             Input::ShardLost { shard } => self.rooms.retire(shard),
             Input::Recording { room, epoch, message } => self.rooms.handle_recording(&room, epoch, message),
             Input::Ticket { room, epoch, ticket } => self.rooms.handle_ticket(now, &room, epoch, ticket),
-            Input::Probed { probe, answered } => self.fleet.say(&NodeToFleet::Probed { probe, answered }),
+            Input::Probed { probe, answered, answered_tcp } => {
+                let answered_tcp = Some(answered_tcp);
+                self.fleet.say(&NodeToFleet::Probed { probe, answered, answered_tcp });
+            }
             Input::Drain { until } => self.begin_draining(now, until),
             Input::Deadline { load } => self.handle_deadline(now, load),
         }

@@ -32,6 +32,7 @@ pub enum Unreached {
         silent: usize,
         /// The first of them.
         port: u16,
+        is_tcp: bool,
     },
 }
 
@@ -39,12 +40,16 @@ impl std::fmt::Display for Unreached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Probing(address) => write!(f, "another node is probing {address}, the address that the edge sees"),
-            Self::Silent { address, silent, port } => {
-                write!(f, "UDP port {port} at {address}, the address that the edge sees, ")?;
+            Self::Silent { address, silent, port, is_tcp } => {
+                let protocol = if *is_tcp { "TCP" } else { "UDP" };
+                write!(f, "{protocol} port {port} at {address}, the address that the edge sees, ")?;
                 if let others @ 1.. = silent.saturating_sub(1) {
                     write!(f, "and {others} more, ")?;
                 }
-                write!(f, "did not answer another node's probe: does a firewall drop UDP, or is the node behind a NAT?")
+                write!(
+                    f,
+                    "did not answer another node's probe: does a firewall drop {protocol}, or is the node behind a NAT?"
+                )
             }
         }
     }
@@ -58,7 +63,7 @@ pub enum Order {
     /// The complete list of media node addresses.
     SetMediaNodes(Vec<SocketAddr>),
     /// Find out which of another node's addresses answer.
-    Probe { probe: u64, addresses: Vec<SocketAddr>, credential: ProbeCredential },
+    Probe { probe: u64, addresses: Vec<SocketAddr>, tcp: Vec<SocketAddr>, credential: ProbeCredential },
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -173,8 +178,8 @@ impl Membership {
             }
             FleetToNode::Assign(assignment) => return Some(Order::Assign(assignment)),
             FleetToNode::SetMediaNodes { addresses } => return Some(Order::SetMediaNodes(addresses)),
-            FleetToNode::Probe { probe, addresses, credential } => {
-                return Some(Order::Probe { probe, addresses, credential });
+            FleetToNode::Probe { probe, addresses, tcp, credential } => {
+                return Some(Order::Probe { probe, addresses, tcp, credential });
             }
             FleetToNode::SetReach { address, reach } => self.set_reach(address, &reach),
             FleetToNode::Refused { code } => {
@@ -196,9 +201,10 @@ impl Membership {
     fn set_reach(&mut self, address: IpAddr, reach: &Reach) {
         self.standing.unreached = match reach {
             Reach::Probing {} => Some(Unreached::Probing(address)),
-            Reach::Silent { addresses } => {
-                let port = addresses.first().map_or(0, SocketAddr::port);
-                Some(Unreached::Silent { address, silent: addresses.len(), port })
+            Reach::Silent { addresses, tcp } => {
+                let port = addresses.iter().chain(tcp).next().map_or(0, SocketAddr::port);
+                let silent = addresses.len() + tcp.len();
+                Some(Unreached::Silent { address, silent, port, is_tcp: addresses.is_empty() })
             }
             Reach::Reached {} | Reach::Unprobed {} => None,
         };
@@ -359,6 +365,7 @@ mod tests {
         };
         let silent = |ports: &[u16]| Reach::Silent {
             addresses: ports.iter().map(|port| SocketAddr::new(address, *port)).collect(),
+            tcp: Vec::new(),
         };
         let probing = reason(&mut node, Reach::Probing {}).expect("a reason");
         assert_eq!(probing, "another node is probing 203.0.113.8, the address that the edge sees");
@@ -369,6 +376,9 @@ mod tests {
         );
         let two = reason(&mut node, silent(&[7001, 7002])).expect("a reason");
         assert!(two.contains("UDP port 7001 at") && two.contains("and 1 more, did not answer"), "{two}");
+        let tcp = Reach::Silent { addresses: Vec::new(), tcp: vec![SocketAddr::new(address, 443)] };
+        let tcp = reason(&mut node, tcp).expect("a reason");
+        assert!(tcp.starts_with("TCP port 443 at") && tcp.contains("a firewall drop TCP"), "{tcp}");
         assert_eq!(reason(&mut node, Reach::Reached {}), None);
         assert!(reason(&mut node, silent(&[7000])).is_some());
         assert_eq!(reason(&mut node, Reach::Unprobed {}), None);

@@ -28,6 +28,9 @@ pub enum NodeToFleet {
         /// The number in the order.
         probe: u64,
         answered: Vec<SocketAddr>,
+        /// Those that answered over TCP; `None` from a node that probes UDP alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answered_tcp: Option<Vec<SocketAddr>>,
     },
 }
 
@@ -85,7 +88,11 @@ pub enum Reach {
     /// All addresses have answered.
     Reached {},
     /// Some addresses have not answered; they are probed again, and until all do, the node gets no rooms.
-    Silent { addresses: Vec<SocketAddr> },
+    Silent {
+        addresses: Vec<SocketAddr>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tcp: Vec<SocketAddr>,
+    },
     /// No other node of the region can probe, so the node gets rooms.
     Unprobed {},
 }
@@ -154,6 +161,9 @@ pub enum FleetToNode {
     Probe {
         probe: u64,
         addresses: Vec<SocketAddr>,
+        /// Send the requests to these over TCP (RFC 6544).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tcp: Vec<SocketAddr>,
         #[serde(deserialize_with = "object::object")]
         credential: ProbeCredential,
     },

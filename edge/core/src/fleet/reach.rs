@@ -107,12 +107,12 @@ impl Fleet {
         let chosen = usize::try_from(number).ok().and_then(|index| probers.get(index).cloned());
         let Some(node) = self.nodes.get(id) else { return };
         let credential = node.registration.probe.clone();
-        let addresses = udp_addresses(node);
+        let (addresses, tcp) = (udp_addresses(node), node.registration.tcp_candidates.clone());
         let told = match (chosen.filter(|_| probing.tried.len() < limits::PROBERS_MAX), credential) {
             (Some((prober, socket)), Some(credential)) => {
                 let probe = u64::from(random::number(&mut self.random));
                 probing.step = Step::Asked { probe, prober, until: now.plus_ms(limits::PROBE_TIMEOUT_MS) };
-                self.send(socket, FleetToNode::Probe { probe, addresses, credential });
+                self.send(socket, FleetToNode::Probe { probe, addresses, tcp, credential });
                 (!probing.gets_rooms).then_some(Reach::Probing {})
             }
             _ => {
@@ -120,7 +120,7 @@ impl Fleet {
                 probing.step = Step::Later { at: now.plus_ms(limits::PROBE_INTERVAL_MS) };
                 (probing.gets_rooms, probing.tried) = (!probing.was_silent, Vec::new());
                 match probing.was_silent {
-                    true => Some(Reach::Silent { addresses: udp_addresses(node) }),
+                    true => Some(Reach::Silent { addresses, tcp }),
                     false => is_news.then_some(Reach::Unprobed {}),
                 }
             }
@@ -139,28 +139,36 @@ impl Fleet {
         self.nodes.iter().filter(can).map(|(id, node)| (id.clone(), node.socket)).collect()
     }
 
-    /// Handles a prober's answer.
-    pub(super) fn probed(&mut self, now: UnixMillis, socket: SocketId, number: u64, answered: &[SocketAddr]) {
+    /// Handles a prober's answer; an older node says nothing about TCP.
+    pub(super) fn probed(
+        &mut self,
+        now: UnixMillis,
+        socket: SocketId,
+        number: u64,
+        answered: &[SocketAddr],
+        answered_tcp: Option<&[SocketAddr]>,
+    ) {
         let Some(by) = self.sockets.get(&socket).map(|attachment| &attachment.claims.sub) else { return };
         let is_asked = |node: &Node| {
             let step = node.probing.as_ref().map(|probing| &probing.step);
             matches!(step, Some(Step::Asked { probe, prober, .. }) if *probe == number && prober == by)
         };
         let Some((id, node)) = self.nodes.iter().find(|(_, node)| is_asked(node)) else { return };
-        let (id, answered): (_, BTreeSet<&SocketAddr>) = (id.clone(), answered.iter().collect());
-        let mut silent = udp_addresses(node);
-        silent.retain(|address| !answered.contains(address));
+        let id = id.clone();
+        let silent = without(udp_addresses(node), answered);
+        let tcp = answered_tcp.map_or_else(Vec::new, |tcp| without(node.registration.tcp_candidates.clone(), tcp));
+        let is_reached = silent.is_empty() && tcp.is_empty();
         let Some(mut probing) = node.probing.clone() else { return };
         probing.tried = Vec::new();
-        (probing.gets_rooms, probing.was_silent) = (silent.is_empty(), !silent.is_empty());
-        let reach = match silent.is_empty() {
+        (probing.gets_rooms, probing.was_silent) = (is_reached, !is_reached);
+        let reach = match is_reached {
             true => {
                 probing.step = Step::Reached;
                 Reach::Reached {}
             }
             false => {
                 probing.step = Step::Later { at: now.plus_ms(limits::PROBE_INTERVAL_MS) };
-                Reach::Silent { addresses: silent }
+                Reach::Silent { addresses: silent, tcp }
             }
         };
         self.set_probing(&id, probing, Some(reach));
@@ -174,6 +182,12 @@ impl Fleet {
             self.told.push(Output::Send { socket, message: FleetToNode::SetReach { address, reach } });
         }
     }
+}
+
+fn without(mut addresses: Vec<SocketAddr>, answered: &[SocketAddr]) -> Vec<SocketAddr> {
+    let answered: BTreeSet<&SocketAddr> = answered.iter().collect();
+    addresses.retain(|address| !answered.contains(address));
+    addresses
 }
 
 fn udp_addresses(node: &Node) -> Vec<SocketAddr> {

@@ -55,6 +55,7 @@ pub enum Output {
     Probe {
         probe: u64,
         addresses: Vec<SocketAddr>,
+        tcp: Vec<SocketAddr>,
         credential: ProbeCredential,
     },
     /// For the Worker.

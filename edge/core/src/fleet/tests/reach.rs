@@ -23,6 +23,15 @@ fn of_threads() -> Vec<SocketAddr> {
     [7000, 7001].map(|port| SocketAddr::new(seen(), port)).into()
 }
 
+fn over_tcp() -> Vec<SocketAddr> {
+    vec![SocketAddr::new(seen(), 443)]
+}
+
+/// The answer of a prober that reaches everything over TCP.
+fn probed(probe: u64, answered: Vec<SocketAddr>) -> NodeToFleet {
+    NodeToFleet::Probed { probe, answered, answered_tcp: Some(over_tcp()) }
+}
+
 impl Stage {
     /// Registers a node whose connection comes from `seen`.
     fn registers_from(&mut self, socket: u64, registration: NodeRegistration, seen: Option<IpAddr>) -> Vec<Output> {
@@ -38,8 +47,9 @@ impl Stage {
 /// The number of the probe that `socket` is told to make of both threads of the node.
 fn probe_at(outputs: &[Output], expected: SocketId) -> Option<u64> {
     outputs.iter().find_map(|output| match output {
-        Output::Send { socket, message: FleetToNode::Probe { probe, addresses, credential: shown } } => {
+        Output::Send { socket, message: FleetToNode::Probe { probe, addresses, tcp, credential: shown } } => {
             assert_eq!((*socket, addresses, shown), (expected, &of_threads(), &credential()));
+            assert_eq!(*tcp, over_tcp());
             Some(*probe)
         }
         _ => None,
@@ -70,7 +80,7 @@ fn a_node_gets_rooms_once_another_has_reached_it_at_the_address_that_the_edge_se
         assert_eq!(reach(&outputs), Some(Reach::Probing {}));
         let probe = probe_at(&outputs, prober).unwrap();
         assert_eq!(stage.place(&[]).0, NOBODY, "it may be unreachable");
-        let outputs = stage.says(prober, NodeToFleet::Probed { probe, answered: of_threads() });
+        let outputs = stage.says(prober, probed(probe, of_threads()));
         assert_eq!(reach(&outputs), Some(Reach::Reached {}));
         let (PlaceAnswer::Placed(placement), _) = stage.place(&[]) else { panic!("it was reached") };
         assert_eq!(placement.candidates, of_threads()[..1]);
@@ -85,12 +95,12 @@ fn a_node_that_does_not_answer_gets_no_rooms_and_is_probed_again() {
         let outputs = stage.registers_from(2, unaddressed("media-2", "::"), Some(seen()));
         stage.says(prober, NodeToFleet::Draining {});
         let probe = probe_at(&outputs, prober).unwrap();
-        let answer = |probe, answered| NodeToFleet::Probed { probe, answered };
+        let answer = probed;
         // Only the node that was asked knows, and only about this probe.
         assert_eq!(reach(&stage.says(SocketId(2), answer(probe, of_threads()))), None);
         assert_eq!(reach(&stage.says(prober, answer(probe + 1, of_threads()))), None);
         let outputs = stage.says(prober, answer(probe, of_threads()[1..].to_vec()));
-        assert_eq!(reach(&outputs), Some(Reach::Silent { addresses: of_threads()[..1].to_vec() }));
+        assert_eq!(reach(&outputs), Some(Reach::Silent { addresses: of_threads()[..1].to_vec(), tcp: Vec::new() }));
         assert_eq!(stage.place(&[]).0, NOBODY);
         assert_eq!(reach(&stage.says(prober, answer(probe, of_threads()))), None, "once is enough");
         // Another prober, because the first one drains.
@@ -111,6 +121,31 @@ fn a_node_that_does_not_answer_gets_no_rooms_and_is_probed_again() {
         stage.says(SocketId(2), NodeToFleet::Heartbeat { load: NodeLoad::default() });
         assert_eq!(reach(&stage.says(prober, answer(probe, of_threads()))), Some(Reach::Reached {}));
         assert!(shard_of(&stage.place(&[]).0).is_some());
+    });
+}
+
+#[test]
+fn a_node_that_answers_over_udp_alone_gets_no_rooms() {
+    check(|stage| {
+        let prober = stage.registered(1, "media-1");
+        let outputs = stage.registers_from(2, unaddressed("media-2", "0.0.0.0"), Some(seen()));
+        stage.says(prober, NodeToFleet::Draining {});
+        let probe = probe_at(&outputs, prober).unwrap();
+        let answer = NodeToFleet::Probed { probe, answered: of_threads(), answered_tcp: Some(Vec::new()) };
+        let outputs = stage.says(prober, answer);
+        assert_eq!(reach(&outputs), Some(Reach::Silent { addresses: Vec::new(), tcp: over_tcp() }));
+        assert_eq!(stage.place(&[]).0, NOBODY);
+    });
+}
+
+#[test]
+fn an_older_prober_says_nothing_about_tcp() {
+    check(|stage| {
+        let prober = stage.registered(1, "media-1");
+        let outputs = stage.registers_from(2, unaddressed("media-2", "0.0.0.0"), Some(seen()));
+        let probe = probe_at(&outputs, prober).unwrap();
+        let answer = NodeToFleet::Probed { probe, answered: of_threads(), answered_tcp: None };
+        assert_eq!(reach(&stage.says(prober, answer)), Some(Reach::Reached {}));
     });
 }
 
@@ -178,12 +213,12 @@ fn a_node_that_was_silent_stays_out_until_it_answers_and_one_that_was_reached_st
             let outputs = stage.registers_from(3, unaddressed("media-3", "0.0.0.0"), Some(seen()));
             let probe = probe_at(&outputs, prober).unwrap();
             let answered = if answers { of_threads() } else { Vec::new() };
-            stage.says(prober, NodeToFleet::Probed { probe, answered });
+            stage.says(prober, probed(probe, answered));
             // The only prober is lost, and the node connects again.
             stage.sockets.remove(&prober);
             stage.input(Input::SocketClosed { socket: prober });
             let outputs = stage.registers_from(4, unaddressed("media-3", "0.0.0.0"), Some(seen()));
-            let silent = Reach::Silent { addresses: of_threads() };
+            let silent = Reach::Silent { addresses: of_threads(), tcp: over_tcp() };
             assert_eq!(reach(&outputs), (!answers).then_some(silent));
             assert_eq!(shard_of(&stage.place(&[]).0).is_some(), answers);
             // At another address nothing is known.
