@@ -101,6 +101,7 @@ variable "regions" {
       hosts_min     = number
       hosts_max     = number
       settings      = optional(map(string), {})
+      acme          = optional(object({ directory = string, contact = optional(string) }))
     })
   }))
 }

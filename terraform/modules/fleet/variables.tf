@@ -93,7 +93,7 @@ variable "settings" {
 }
 
 variable "addresses" {
-  description = "Environment variables whose values are the host's addresses, which it gets from its metadata service."
+  description = "Environment variables whose values are the host's addresses, which it gets from its metadata service; `name` is its name in `names`."
   type        = map(list(string))
 }
 

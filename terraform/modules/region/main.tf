@@ -47,6 +47,7 @@ module "turn_node" {
   hosts_min     = var.settings.turn_node.hosts_min
   hosts_max     = var.settings.turn_node.hosts_max
   settings      = var.settings.turn_node.settings
+  acme          = var.settings.turn_node.acme
   program       = var.programs["turn-node/${var.settings.turn_node.architecture}"]
   parameters    = var.parameters
   names         = local.names

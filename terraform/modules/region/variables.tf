@@ -29,6 +29,7 @@ variable "settings" {
       hosts_min     = number
       hosts_max     = number
       settings      = optional(map(string), {})
+      acme          = optional(object({ directory = string, contact = optional(string) }))
     })
   })
 }

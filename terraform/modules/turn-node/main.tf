@@ -1,6 +1,11 @@
 # The TURN nodes of one region.
 
 locals {
+  acme = var.acme == null ? {} : {
+    for name, value in { TURN_ACME_DIRECTORY = var.acme.directory, TURN_ACME_CONTACT = var.acme.contact } :
+    name => value if value != null
+  }
+
   settings = merge(
     {
       TURN_EDGE   = var.edge
@@ -11,6 +16,7 @@ locals {
       TURN_RELAY_PORTS = "${var.relay_ports[0]}-${var.relay_ports[1]}"
       TURN_LOG_FORMAT  = "json"
     },
+    local.acme,
     var.settings,
   )
 }
@@ -108,10 +114,13 @@ module "fleet" {
   program           = var.program
   settings          = local.settings
   # A host knows its public IPv4 address by name only: AWS translates it to the private one.
-  addresses = {
-    TURN_RELAY      = ["public-ipv4", "ipv6"]
-    TURN_RELAY_BIND = ["local-ipv4", "ipv6"]
-  }
+  addresses = merge(
+    {
+      TURN_RELAY      = ["public-ipv4", "ipv6"]
+      TURN_RELAY_BIND = ["local-ipv4", "ipv6"]
+    },
+    var.acme == null ? {} : { TURN_TLS_NAME = ["name"] },
+  )
   secrets             = { TURN_KEYS = "${var.parameters}/turn-keys" }
   node_key            = "${var.parameters}/node-key"
   secrets_kms_key_arn = var.secrets_kms_key_arn

@@ -52,7 +52,7 @@ variable "udp_port" {
 }
 
 variable "tcp_port" {
-  description = "Port for TURN over TCP, and over TLS if the settings have a certificate. Many networks allow only 443."
+  description = "Port for TURN over TCP, and over TLS with `acme` or a certificate in the settings. Many networks allow only 443."
   type        = number
   default     = 443
 }
@@ -88,6 +88,31 @@ variable "settings" {
   description = "Additional environment variables of the node."
   type        = map(string)
   default     = {}
+}
+
+variable "acme" {
+  description = "The authority from which each host orders the certificate for its own name; null for none."
+  type = object({
+    directory = string
+    contact   = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.acme == null || startswith(try(var.acme.directory, ""), "https://")
+    error_message = "the directory begins with https://"
+  }
+
+  validation {
+    condition     = var.acme == null || var.names != null
+    error_message = "a certificate needs the hosts' names (names)"
+  }
+
+  # RFC 8737 §3.
+  validation {
+    condition     = var.acme == null || var.tcp_port == 443
+    error_message = "the authority connects to port 443 (tcp_port)"
+  }
 }
 
 variable "parameters" {

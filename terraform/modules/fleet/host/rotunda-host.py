@@ -108,7 +108,7 @@ def prepare(host):
     secrets = read_secrets(host)
     settings = dict(config["settings"])
     for name, sources in config["addresses"].items():
-        settings[name] = ",".join(filter(None, [host.metadata(source) for source in sources]))
+        settings[name] = ",".join(filter(None, [own(host, source) for source in sources]))
     for name in config["secrets"]:
         settings[name] = secrets[name]
     prefix = config["prefix"]
@@ -116,6 +116,15 @@ def prepare(host):
     settings[prefix + "_NODE_TOKEN"] = node_token(secrets["node_key"], instance, config["region"], int(host.now()))
     change_name(host, "UPSERT")
     return environment_file(settings)
+
+
+def own(host, source):
+    """An address of this host, or its name."""
+    return host_name(host) if source == "name" else host.metadata(source)
+
+
+def host_name(host):
+    return "%s.%s" % (host.metadata("instance-id"), host.config["names"]["suffix"])
 
 
 def fetch_program(host, folder="/usr/local/bin"):
@@ -179,7 +188,7 @@ def change_name(host, action):
     names = host.config.get("names")
     if not names:
         return
-    name = "%s.%s" % (host.metadata("instance-id"), names["suffix"])
+    name = host_name(host)
     sources = (("A", "public-ipv4"), ("AAAA", "ipv6"))
     changes = [
         {"Action": action, "ResourceRecordSet": {

@@ -151,6 +151,13 @@ class Prepare(unittest.TestCase):
         self.assertIn('"Name": "i-0abc.eu.example.org", "Type": "A"', change)
         self.assertNotIn("AAAA", change)
 
+    def test_a_setting_may_be_the_name_that_is_registered(self):
+        host = FakeHost(secrets={}, names={"zone": "Z1", "suffix": "eu.example.org"}, addresses={"TURN_TLS_NAME": ["name"]})
+        rotunda_host.fetch_program = lambda host: None
+        self.addCleanup(LOADER.exec_module, rotunda_host)
+        self.assertIn("TURN_TLS_NAME=i-0abc.eu.example.org\n", rotunda_host.prepare(host))
+        self.assertIn('"Name": "i-0abc.eu.example.org"', host.done[-1])
+
     def test_a_missing_parameter_is_named(self):
         with self.assertRaisesRegex(rotunda_host.Mistake, "/rotunda/other"):
             rotunda_host.read_secrets(FakeHost(secrets={"TURN_KEYS": "/rotunda/other"}))

@@ -9,7 +9,7 @@ variables {
   settings = {
     aws_region = "eu-central-1"
     media_node = { instance_type = "c7g.xlarge", shards = 4, hosts_min = 2, hosts_max = 6, settings = { MEDIA_LOG = "warn" } }
-    turn_node  = { architecture = "x86_64", instance_type = "c7i.large", hosts_min = 2, hosts_max = 4 }
+    turn_node  = { architecture = "x86_64", instance_type = "c7i.large", hosts_min = 2, hosts_max = 4, acme = { directory = "https://acme.example.org/directory" } }
   }
   programs = {
     "media-node/arm64" = { bucket = "b", bucket_arn = "arn:aws:s3:::b", bucket_region = "eu-central-1", key = "m", sha256 = "1", kms_key_arn = null }
@@ -44,6 +44,13 @@ run "each_host_gets_the_program_of_its_kind_and_architecture" {
   assert {
     condition     = [output.host_configs.media.program.key, output.host_configs.turn.program.key] == ["m", "t"]
     error_message = "media-node/arm64 and turn-node/x86_64"
+  }
+}
+
+run "the_authority_of_the_map_reaches_the_turn_nodes" {
+  assert {
+    condition     = output.host_configs.turn.settings.TURN_ACME_DIRECTORY == "https://acme.example.org/directory"
+    error_message = "from terraform.tfvars.json to the environment file"
   }
 }
 

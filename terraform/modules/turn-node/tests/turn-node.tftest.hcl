@@ -90,3 +90,72 @@ run "its_keys_are_in_Parameter_Store" {
     error_message = "TURN_KEYS"
   }
 }
+
+run "without_acme_there_is_no_certificate_and_no_name" {
+  assert {
+    condition     = length([for name in keys(merge(output.host_config.settings, output.host_config.addresses)) : name if startswith(name, "TURN_ACME_") || startswith(name, "TURN_TLS_")]) == 0
+    error_message = "nothing of ACME"
+  }
+}
+
+run "each_host_orders_a_certificate_for_its_own_name" {
+  variables {
+    names = { zone = "Z1", suffix = "eu-central.nodes.example.org" }
+    acme  = { directory = "https://acme.example.org/directory", contact = "operator@example.org" }
+  }
+
+  assert {
+    condition     = output.host_config.settings.TURN_ACME_DIRECTORY == "https://acme.example.org/directory" && output.host_config.settings.TURN_ACME_CONTACT == "operator@example.org"
+    error_message = "the authority"
+  }
+
+  assert {
+    condition     = output.host_config.addresses.TURN_TLS_NAME == tolist(["name"]) && output.host_config.names.suffix == "eu-central.nodes.example.org"
+    error_message = "the name that the host registers"
+  }
+}
+
+run "the_contact_may_be_left_out" {
+  variables {
+    names = { zone = "Z1", suffix = "eu-central.nodes.example.org" }
+    acme  = { directory = "https://acme.example.org/directory" }
+  }
+
+  assert {
+    condition     = !contains(keys(output.host_config.settings), "TURN_ACME_CONTACT")
+    error_message = "no contact"
+  }
+}
+
+run "an_authority_needs_names_to_check" {
+  command = plan
+
+  variables {
+    acme = { directory = "https://acme.example.org/directory" }
+  }
+
+  expect_failures = [var.acme]
+}
+
+run "an_authority_reaches_port_443_alone" {
+  command = plan
+
+  variables {
+    names    = { zone = "Z1", suffix = "eu-central.nodes.example.org" }
+    acme     = { directory = "https://acme.example.org/directory" }
+    tcp_port = 5349
+  }
+
+  expect_failures = [var.acme]
+}
+
+run "an_authority_is_asked_over_https" {
+  command = plan
+
+  variables {
+    names = { zone = "Z1", suffix = "eu-central.nodes.example.org" }
+    acme  = { directory = "http://acme.example.org/directory" }
+  }
+
+  expect_failures = [var.acme]
+}
