@@ -4,6 +4,7 @@
 // This process must itself be in a separate namespace (`unshare --net`), so that nothing here is visible outside and
 // everything disappears with the processes.
 import { execFileSync } from "node:child_process";
+import { renameSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +12,9 @@ import { Program } from "./processes.mjs";
 import { splice } from "./relay.mjs";
 import { temporaryFolder } from "./temporary.mjs";
 
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** A cable with a bad link in it (`tests/link`). */
+const LINK = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/link");
 const RELAY = fileURLToPath(new URL("relay.mjs", import.meta.url));
 const SWITCH = "switch0";
 const PREFIX = "10.64.0";
@@ -42,15 +46,22 @@ export class Network {
   #address;
   #relay;
   #server;
+  #link = null;
+  #settings = null;
 
-  static async make() {
+  /** With `bad`, the cable can also delay and lose packets. */
+  static async make({ bad = false } = {}) {
     const network = new Network();
     const number = (Network.#made += 1);
     network.#port = `port${number}`;
     network.#address = ADDRESS_FIRST + number * ADDRESSES_PER_CABLE;
     network.#holder = new Program(`network ${number}`, ["unshare", "--net", "sh", "-c", "echo made; exec sleep infinity"]);
     await network.#holder.line((line) => line === "made");
-    ip("link", "add", network.#port, "type", "veth", "peer", "name", "eth0", "netns", String(network.#holder.pid));
+    if (bad) {
+      await network.#joinByLink();
+    } else {
+      ip("link", "add", network.#port, "type", "veth", "peer", "name", "eth0", "netns", String(network.#holder.pid));
+    }
     ip("link", "set", network.#port, "master", SWITCH, "up");
     for (const link of ["lo", "eth0"]) network.#ip("link", "set", link, "up");
     network.#ip("address", "add", `${network.address}/24`, "dev", "eth0");
@@ -93,6 +104,20 @@ export class Network {
     limitDevice(this.inside(["tc"]), "eth0", upKbps);
   }
 
+  /** Worsens the cable in both directions, as `tests/link` describes; needs a `bad` one. */
+  worsen({ downKbps = 0, upKbps = 0, delayMs = 0, downLoss = 0, upLoss = 0 } = {}) {
+    const next = `${this.#settings}.next`;
+    writeFileSync(next, `${downKbps} ${delayMs} ${downLoss}\n${upKbps} ${delayMs} ${upLoss}\n`);
+    renameSync(next, this.#settings);
+  }
+
+  async #joinByLink() {
+    this.#settings = join(temporaryFolder("link"), "settings");
+    this.worsen();
+    this.#link = new Program(`link of ${this.#port}`, [LINK, this.#port, String(this.#holder.pid), "eth0", this.#settings]);
+    await this.#link.line((line) => line === "ready");
+  }
+
   /** Replaces the address, as when a phone switches from Wi-Fi to mobile data. */
   changeAddress() {
     const before = this.address;
@@ -113,6 +138,7 @@ export class Network {
   async stop() {
     this.#server?.close();
     await this.#relay?.kill();
+    await this.#link?.kill();
     await this.#holder.kill();
   }
 

@@ -103,7 +103,48 @@ export function senses({ width, height, framesPerSecond }) {
     return seen;
   }
 
+  /** The frames of one video since `follow`, as `[milliseconds, width]`. */
+  let followed = null;
+
+  async function sounds() {
+    const entries = (await Promise.all(live().map(stats))).flat().filter(({ type, kind }) => type === "inbound-rtp" && kind === "audio");
+    const sum = (name) => entries.reduce((all, entry) => all + (entry[name] ?? 0), 0);
+    return { all: sum("totalSamplesReceived"), concealed: sum("concealedSamples") - sum("silentConcealedSamples") };
+  }
+
   window.senses = {
+    /** Starts recording the shown frames of a video, whose element may change with the layout. */
+    async follow(selector) {
+      const before = await sounds();
+      const began = performance.now();
+      const follows = (followed = { began, selector, frames: [], before, video: null });
+      const attach = () => {
+        if (follows !== followed) return;
+        const video = document.querySelector(selector);
+        if (video && video !== follows.video) {
+          follows.video = video;
+          const shown = () => {
+            if (follows !== followed || video !== follows.video) return;
+            follows.frames.push([Math.round(performance.now() - began), video.videoWidth]);
+            video.requestVideoFrameCallback(shown);
+          };
+          video.requestVideoFrameCallback(shown);
+        }
+        setTimeout(attach, 50);
+      };
+      attach();
+    },
+
+    /** The frames since `follow`, the last received width, and the heard and concealed samples of everybody. */
+    async followed() {
+      const { began, selector, frames, before } = followed;
+      const lastsMs = Math.round(performance.now() - began);
+      const track = document.querySelector(selector)?.srcObject?.getVideoTracks()[0];
+      const received = (await Promise.all(live().map(stats))).flat().find(({ type, trackIdentifier }) => type === "inbound-rtp" && trackIdentifier === track?.id);
+      const after = await sounds();
+      return { lastsMs, frames, frameWidth: received?.frameWidth ?? 0, heard: after.all - before.all, concealed: after.concealed - before.concealed };
+    },
+
     /** Every recognised picture in the grid, with the participant of its tile. */
     pictures: () =>
       videos().flatMap((video) => {

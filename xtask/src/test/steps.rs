@@ -57,7 +57,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "interop",
-        about: "a robot on the crate `webrtc`, `rotunda doctor`, aiortc and werift, through the real programs",
+        about: "a robot on the crate `webrtc`, `rotunda doctor`, aiortc, GStreamer and werift, through the real programs",
         run: interop,
     },
     Step { name: "recording", about: "calls recorded into a storage, through kills of both", run: recording },
@@ -202,8 +202,9 @@ fn browser(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     setup::for_browsers(run.tools)?;
     let script = |run: &Run<'_>, name: &str| run.npm(&["run", name, "--workspace", "tests/browser"]);
+    run.command("tests/link", run.cargo(&["build", "--workspace", "--bin", "link"]))?;
     run.real_script("browser", |run| script(run, "test"))?;
-    for name in ["networks", "quality"] {
+    for name in ["networks", "quality", "bad-links"] {
         run.real_script(&format!("browser {name}"), |run| in_own_network(&script(run, name)))?;
     }
     Ok(())
