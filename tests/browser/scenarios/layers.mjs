@@ -80,13 +80,13 @@ export function layersScenarios(world) {
 }
 
 /** Runs in the page, before the app: notes each limit that the camera's sender is given, all layers that are sent together. */
-function recordLimits() {
+export function recordLimits() {
   window.limits = [];
   const { setParameters } = RTCRtpSender.prototype;
   RTCRtpSender.prototype.setParameters = function set(parameters) {
     const active = parameters.encodings.filter((encoding) => encoding.active);
     const bitrateBps = active.reduce((sum, { maxBitrate }) => sum + maxBitrate, 0);
-    window.limits.push({ bitrateBps, framesPerSecond: active[0]?.maxFramerate });
+    window.limits.push({ atMs: performance.now(), bitrateBps, framesPerSecond: active[0]?.maxFramerate });
     return setParameters.call(this, parameters);
   };
 }

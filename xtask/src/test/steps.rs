@@ -204,7 +204,7 @@ fn browser(run: &mut Run<'_>) -> Result<()> {
     let script = |run: &Run<'_>, name: &str| run.npm(&["run", name, "--workspace", "tests/browser"]);
     run.command("tests/link", run.cargo(&["build", "--workspace", "--bin", "link"]))?;
     run.real_script("browser", |run| script(run, "test"))?;
-    for name in ["networks", "quality", "bad-links"] {
+    for name in ["networks", "quality", "bad-links", "profiles"] {
         run.real_script(&format!("browser {name}"), |run| in_own_network(&script(run, name)))?;
     }
     Ok(())
