@@ -31,6 +31,12 @@ test.each([
   ["a path with Korean particles, and one of Korean words", "https://example.org/a를 https://ko.wikipedia.org/wiki/한국", "{https://example.org/a}를 {https://ko.wikipedia.org/wiki/한국}"],
   ["a link behind a Cyrillic, Greek or accented word", "смотриhttps://a.org/я δεςhttps://a.org caféhttps://a.org", "смотри{https://a.org/я} δες{https://a.org} café{https://a.org}"],
   ["a host before a Cyrillic word", "https://a.orgи дальше", "{https://a.org}и дальше"],
+  ["a path and a query of Chinese words", "看https://zh.wikipedia.org/wiki/中文维基 https://a.org/s?q=你好&p=世界#历史", "看{https://zh.wikipedia.org/wiki/中文维基} {https://a.org/s?q=你好&p=世界#历史}"],
+  ["Chinese words in brackets", "https://zh.wikipedia.org/wiki/Set_(数学)说明 https://a.org/[甲] https://a.org/iPhone_手机", "{https://zh.wikipedia.org/wiki/Set_(数学)}说明 {https://a.org/[甲]} {https://a.org/iPhone_手机}"],
+  ["a link of Chinese words in brackets", "(https://a.org/中文)加入 （https://a.org/中文）", "({https://a.org/中文})加入 （{https://a.org/中文}）"],
+  ["words of Latin and other letters", "https://a.org/中文A版/b加入 https://a.org/タイA-1です", "{https://a.org/中文A版/b}加入 {https://a.org/タイA-1}です"],
+  ["Japanese, Thai and Korean paths before punctuation", "https://ja.wikipedia.org/wiki/日本、https://th.wikipedia.org/wiki/ไทย, https://a.org/?q=한국를!", "{https://ja.wikipedia.org/wiki/日本}、{https://th.wikipedia.org/wiki/ไทย}, {https://a.org/?q=한국를}!"],
+  ["a question mark before a sentence", "https://a.org/b?好吗", "{https://a.org/b}?好吗"],
   ["hosts that are not Latin", "https://例え.jp/a https://www.例え.テスト https://bücher.example/ö https://пример.рф", "{https://例え.jp/a} {https://www.例え.テスト} {https://bücher.example/ö} {https://пример.рф}"],
   ["a link before an Arabic comma, an emoji or a bullet", "https://a.org/b، https://a.org/c\u{1F600} https://a.org/d• x", "{https://a.org/b}، {https://a.org/c}\u{1F600} {https://a.org/d}• x"],
   ["Markdown", "[https://a.org](https://a.org) [https://a.org/b](https://a.org/b) [text](https://a.org/c)", "[{https://a.org}]({https://a.org}) [{https://a.org/b}]({https://a.org/b}) [text]({https://a.org/c})"],
@@ -46,7 +52,7 @@ test.each([
   expect(partsOf(text).map((part) => part.text).join("")).toBe(text);
 });
 
-test.each(["https://]", "xhttps://", ",https://a.org", "https://a.org|", "https://例", "https://a.org/加", "http://a.org\\"])(
+test.each(["https://]", "xhttps://", ",https://a.org", "https://a.org|", "https://例", "https://a.org/加", "/加(", "https://a.org/(加", "http://a.org\\"])(
   "many of %s cost no more than other letters",
   (piece) => {
     const text = piece.repeat(20_000);

@@ -14,12 +14,12 @@ const LINK = /(?<![A-Za-z0-9])https?:\/\/(?:(?!(?<=[,;()[\]{}|\\^])https?:\/\/)[
 const HOST = /^https?:\/\/[^/?#]*/iu;
 /** A top-level domain is Latin or not, but never both: here the sentence goes on. */
 const AFTER_HOST = /(?<=[A-Za-z0-9\]])[^\0-\x7F][^.]*$/u;
-/**
- * Letters of scripts without blanks between words, and the particles that Korean adds to a word. A link that people
- * have copied has them percent-encoded.
- */
-const SENTENCE =
-  /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{Script=Bopomofo}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}]|(?<=[A-Za-z0-9])\p{Script=Hangul}/u;
+/** Letters of scripts without blanks between words, and of Korean, which adds particles to a word. */
+const UNSPACED =
+  /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{Script=Bopomofo}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}\p{Script=Hangul}]/u;
+/** Signs in a path or query behind which a word begins. */
+const BEFORE_WORD = /[/=&#+_([{-]/;
+const CLOSING = /[)\]}]/;
 /** Characters that end a sentence rather than a link, and those that open something. */
 const AFTER = /[.,;:!?'*_~`([{|\\^]$/u;
 /** Up to the first character that no host has, and then up to the port or password. */
@@ -58,9 +58,23 @@ function linkIn(text: string): string | null {
   return [link, ...shorter].map(withoutEnd).find((candidate) => URL.canParse(candidate)) ?? null;
 }
 
+/** Letters without blanks belong to the link if its word begins with them, and otherwise to the sentence around it. */
 function endOf(path: string): number {
-  const end = path.search(SENTENCE);
-  return end === -1 ? path.length : end;
+  let isStart = false;
+  let isOpen = false;
+  let end = 0;
+  for (const letter of path) {
+    if (!UNSPACED.test(letter)) {
+      isStart = BEFORE_WORD.test(letter);
+      isOpen = isOpen && !isStart && !CLOSING.test(letter);
+    } else if (isStart || isOpen) {
+      [isStart, isOpen] = [false, true];
+    } else {
+      return end;
+    }
+    end += letter.length;
+  }
+  return end;
 }
 
 /** A closing bracket belongs to the link if its opening one does, otherwise to the sentence. */
