@@ -1,7 +1,7 @@
 import type { Message } from "@rotunda/client";
 import { renderToStaticMarkup } from "react-dom/server";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { ChatPanel } from "./chat-panel";
+import { ChatPanel, withForgotten } from "./chat-panel";
 import { PreferencesProvider } from "./preferences";
 
 const message = (name: string, isSelf: boolean, text = "hello"): Message => ({ id: `${name}/${text}`, number: 1, participant: name, name, isSelf, sentAt: 1_790_000_000_000, text });
@@ -36,5 +36,17 @@ describe("the chat", () => {
     const shown = panel([], draft);
     expect(/<button type="submit"[^>]* disabled/.test(shown)).toBe(isDisabled);
     expect(shown.includes("This message is too long")).toBe(isTooLong);
+  });
+
+  test("keeps what the room has forgotten for a user who reads it, in order and within bounds", () => {
+    const some = (from: number, to: number): Message[] =>
+      Array.from({ length: to - from }, (_, index) => ({ ...message("Ada", false, `${from + index}`), number: from + index }));
+    const unsent: Message = { ...message("Ada", true, "unsent"), number: null, sentAt: null };
+    const numbers = (messages: readonly Message[]): (number | null)[] => messages.map(({ number }) => number);
+    expect(numbers(withForgotten([...some(1, 5), unsent], [...some(3, 7), unsent]))).toEqual([1, 2, 3, 4, 5, 6, null]);
+    expect(withForgotten([], [unsent])).toEqual([unsent]);
+    const room = some(900, 1_100);
+    expect(withForgotten(room, room)).toBe(room);
+    expect(numbers(withForgotten(some(1, 1_050), room)).slice(0, 2)).toEqual([100, 101]);
   });
 });

@@ -33,8 +33,7 @@ const END_PX = 40;
 
 export function ChatPanel({ chat, draft, notify, onClose }: Props) {
   const { texts } = usePreferences();
-  const { messages } = chat;
-  const { list, scrolled, hasNews, toEnd } = useReading(messages);
+  const { list, messages, scrolled, hasNews, toEnd } = useReading(chat.messages);
   return (
     <Panel title={texts.chat} id="chat-panel" onClose={onClose}>
       {messages.length === 0 ? <p className="quiet chat-empty">{texts.chatEmpty}</p> : null}
@@ -53,24 +52,39 @@ export function ChatPanel({ chat, draft, notify, onClose }: Props) {
   );
 }
 
+/** Messages shown at most, to a user who reads for so long that the room has forgotten the first ones. */
+const SHOWN_MAX = 1_000;
+
+/** The messages to show: those of the room, after the earlier ones that it has forgotten since. */
+export function withForgotten(shown: readonly Message[], messages: readonly Message[]): readonly Message[] {
+  const first = messages.find(({ number }) => number !== null)?.number ?? null;
+  const forgotten = first === null ? [] : shown.filter(({ number }) => number !== null && number < first);
+  return forgotten.length === 0 ? messages : [...forgotten, ...messages].slice(-SHOWN_MAX);
+}
+
 /**
  * Scrolls with new messages while the user is at the end; a user who has scrolled up stays there and sees that there is
- * more.
+ * more. Nothing is taken away above them: what they read would move, and at the very start nothing can make up for it.
  */
-function useReading(messages: readonly Message[]) {
+function useReading(ofRoom: readonly Message[]) {
   const list = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
+  const [isReadingUp, setReadingUp] = useState(false);
   const [hasNews, setNews] = useState(false);
+  const messages = useShown(ofRoom, isReadingUp);
+  const noteEnd = (is: boolean): void => {
+    isAtEnd.current = is;
+    setReadingUp(!is);
+    setNews((had) => had && !is);
+  };
   const toEnd = (): void => {
     list.current?.scrollTo({ top: list.current.scrollHeight });
-    isAtEnd.current = true;
-    setNews(false);
+    noteEnd(true);
   };
   const scrolled = (): void => {
     if (list.current !== null) {
       const { scrollHeight, scrollTop, clientHeight } = list.current;
-      isAtEnd.current = scrollHeight - scrollTop - clientHeight < END_PX;
-      setNews((had) => had && !isAtEnd.current);
+      noteEnd(scrollHeight - scrollTop - clientHeight < END_PX);
     }
   };
   // Not the number of messages, which stays the same once the room keeps no more.
@@ -87,7 +101,17 @@ function useReading(messages: readonly Message[]) {
       setNews(true);
     }
   }, [newest, written]);
-  return { list, scrolled, hasNews, toEnd };
+  return { list, messages, scrolled, hasNews, toEnd };
+}
+
+function useShown(ofRoom: readonly Message[], isReadingUp: boolean): readonly Message[] {
+  const [{ before, shown }, setShown] = useState({ before: ofRoom, shown: ofRoom });
+  if (before === ofRoom) {
+    return shown;
+  }
+  const next = isReadingUp ? withForgotten(shown, ofRoom) : ofRoom;
+  setShown({ before: ofRoom, shown: next });
+  return next;
 }
 
 function Line({ message, before }: { message: Message; before: Message | null }) {
