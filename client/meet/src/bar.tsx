@@ -4,6 +4,7 @@ import { canShareScreen } from "@rotunda/client";
 import { useDevices } from "@rotunda/react";
 import type { ReactNode } from "react";
 import {
+  BanIcon,
   CameraIcon,
   CameraOffIcon,
   ChatIcon,
@@ -38,7 +39,7 @@ import type { Actions } from "./use-actions";
 import type { Picture } from "./use-picture";
 import type { Stage } from "./use-stage";
 
-export type PanelName = "chat" | "people" | "settings" | "diagnostics";
+export type PanelName = "chat" | "people" | "settings" | "diagnostics" | "bans";
 
 interface Props {
   readonly snapshot: RoomSnapshot;
@@ -227,6 +228,7 @@ function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canF
   if (self?.grants.moderate === true) {
     items.push(
       { label: isLocked ? texts.unlock : texts.lock, icon: <LockIcon />, onChoose: () => actions.lock(!isLocked) },
+      { id: "bans", label: texts.bans, icon: <BanIcon />, onChoose: () => onPanel("bans") },
       { label: texts.endForAll, icon: <LeaveIcon />, isDangerous: true, onChoose: actions.end },
     );
   }

@@ -3,6 +3,7 @@ import type { Room, RoomSnapshot } from "@rotunda/client";
 import { RoomSound, ViewOf, useChat, useReactions, useRoom, useRoomEvent, volumesOf } from "@rotunda/react";
 import type { Chat } from "@rotunda/react";
 import { useEffect, useRef, useState } from "react";
+import { BansPanel } from "./bans-panel";
 import { Bar } from "./bar";
 import type { PanelName } from "./bar";
 import { ChatPanel } from "./chat-panel";
@@ -167,6 +168,8 @@ function OpenPanel({ room, snapshot, panel, chat, volumes, flags, actions, notif
       return <People room={room} snapshot={snapshot} volumes={volumes} actions={moderate ? actions : null} onClose={onClose} />;
     case "diagnostics":
       return <DiagnosticsPanel room={room} snapshot={snapshot} notify={notify} onClose={onClose} />;
+    case "bans":
+      return moderate ? <BansPanel room={room} onClose={onClose} /> : null;
     case "settings":
       return <Settings room={room} snapshot={snapshot} flags={flags} notify={notify} onClose={onClose} />;
     case null:

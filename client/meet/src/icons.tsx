@@ -52,6 +52,12 @@ export const LeaveIcon = () => (
     <path d="M2 15.2c0-1.3.5-2.5 1.5-3.3 4.9-4 12.1-4 17 0 1 .8 1.5 2 1.5 3.3v.9c0 .8-.7 1.4-1.5 1.3l-3.2-.5c-.7-.1-1.2-.7-1.2-1.4v-1.9a13 13 0 0 0-8.2 0v1.9c0 .7-.5 1.3-1.2 1.4l-3.2.5c-.8.1-1.5-.5-1.5-1.3z" />
   </Icon>
 );
+export const BanIcon = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="8.5" />
+    <path d="m6 6 12 12" />
+  </Icon>
+);
 export const RecordIcon = () => (
   <Icon>
     <circle cx="12" cy="12" r="8.5" />

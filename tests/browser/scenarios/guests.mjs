@@ -35,7 +35,16 @@ export function guestScenarios(world) {
       await back.reads(/banned/i);
       const bans = await ada.page.evaluate(() => window.rotunda.listBans());
       assert.deepEqual(bans.map(({ participant, address }) => [participant, address]), [[raiders[0].id, true]]);
-      await ada.page.evaluate(([{ participant }]) => window.rotunda.liftBan(participant), bans);
+      // The host sees who is banned, and lifts the ban in the app.
+      await ada.press("more");
+      await ada.page.click('[data-choice="bans"]');
+      await ada.reads(/Banned people/);
+      const listed = await until("the ban is listed", () => ada.page.evaluate(() => document.querySelector("#bans-panel li[data-banned]")?.innerText ?? null));
+      assert.match(listed, /Grace.*until.*with all guests at the same connection/su);
+      await ada.page.click('#bans-panel [aria-label="Lift the ban on Grace"]');
+      await ada.reads(/Nobody is banned/);
+      assert.equal(await ada.page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Banned people");
+      assert.deepEqual(await ada.page.evaluate(() => window.rotunda.listBans()), []);
       const again = await Participant.open(stack, chromium, room, "alan", { guest: true });
       await until("a guest is let in again", () => again.page.evaluate(() => window.rotunda?.self?.id ?? null));
       await Promise.all([ada, lin, ...raiders, back, again].map((person) => person.close()));

@@ -129,6 +129,13 @@ export const de: Texts = {
   removeConnection: "Alle Gäste an diesem Anschluss entfernen",
   removeConnectionConfirm: (name) =>
     `${name} und alle anderen Gäste am selben Internetanschluss entfernen? Von dort kann dann eine Stunde lang kein Gast beitreten.`,
+  bans: "Ausgeschlossene Personen",
+  noBans: "Niemand ist ausgeschlossen.",
+  bannedUntil: (time) => `bis ${time}`,
+  bannedForGood: "unbefristet",
+  bannedConnection: "mit allen Gästen am selben Anschluss",
+  liftBan: "Aufheben",
+  liftBanOf: (name) => `Ausschluss von ${name} aufheben`,
   lowerHandOf: (name) => `Hand von ${name} senken`,
   microphone: "Mikrofon",
   camera: "Kamera",

@@ -125,6 +125,13 @@ export const en: Texts = {
   removeConnection: "Remove all guests on this connection",
   removeConnectionConfirm: (name) =>
     `Remove ${name} and all other guests on the same internet connection? No guest can join from there for an hour.`,
+  bans: "Banned people",
+  noBans: "Nobody is banned.",
+  bannedUntil: (time) => `until ${time}`,
+  bannedForGood: "without an end",
+  bannedConnection: "with all guests at the same connection",
+  liftBan: "Lift ban",
+  liftBanOf: (name) => `Lift the ban on ${name}`,
   lowerHandOf: (name) => `Lower ${name}’s hand`,
   microphone: "Microphone",
   camera: "Camera",

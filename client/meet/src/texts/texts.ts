@@ -123,6 +123,14 @@ export interface Texts {
   readonly removeName: (name: string) => string;
   readonly removeConnection: string;
   readonly removeConnectionConfirm: (name: string) => string;
+  /** The title of the list, and the menu item that opens it. */
+  readonly bans: string;
+  readonly noBans: string;
+  readonly bannedUntil: (time: string) => string;
+  readonly bannedForGood: string;
+  readonly bannedConnection: string;
+  readonly liftBan: string;
+  readonly liftBanOf: (name: string) => string;
   readonly lowerHandOf: (name: string) => string;
   readonly microphone: string;
   readonly camera: string;
