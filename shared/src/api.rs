@@ -178,6 +178,7 @@ pub struct BanRequest {
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 31_536_000_000_i64)))]
     pub lasts_ms: Option<u64>,
     /// If true, all guests at the same address are removed too, and no guest from there is admitted: for a day at most.
+    /// If false, an earlier ban for the address stays one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub address: bool,
     /// Shown to the participant.

@@ -273,6 +273,7 @@ export type BanTerm = {
 lasts_ms?: number, 
 /**
  * If true, all guests at the same address are removed too, and no guest from there is admitted: for a day at most.
+ * If false, an earlier ban for the address stays one.
  */
 address?: boolean, };
 

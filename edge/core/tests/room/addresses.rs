@@ -244,3 +244,20 @@ fn the_lobby_tells_of_a_recording_to_those_who_may_come_in() {
     assert_eq!(asks(&mut stage, lobby(None, None)), Answer::Lobby { recorded: false });
     assert!(stage.rows.is_empty(), "asking makes no room");
 }
+
+#[test]
+fn a_second_ban_changes_the_time_and_not_the_address() {
+    let mut stage = raided();
+    says(&mut stage, "ada", remove("guest-eve", ADDRESS));
+    let asked = || Ask::Lobby { participant: Some(id("guest-mallory")), from: Some("home".into()) };
+    let neighbour = |stage: &mut Stage| asks(stage, asked());
+    let refused = Answer::Refused { code: ErrorCode::Banned };
+    assert_eq!(neighbour(&mut stage), refused);
+    let verb = Verb::Remove { participant: id("guest-eve"), reason: None, ban: Some(BanTerm::default()) };
+    assert_eq!(asks(&mut stage, Ask::Moderate { verb }), Answer::Done);
+    assert_eq!(neighbour(&mut stage), refused, "the neighbours stay out");
+    assert_eq!(listed(&mut stage).iter().map(|ban| (ban.until, ban.address)).collect::<Vec<_>>(), [(None, true)]);
+    let verb = Verb::LiftBan { participant: id("guest-eve") };
+    assert_eq!(asks(&mut stage, Ask::Moderate { verb }), Answer::Done);
+    assert_ne!(neighbour(&mut stage), refused);
+}

@@ -32,7 +32,9 @@ pub(crate) fn add(state: &mut State, now: UnixMillis, judge: Judge, participant:
     let name = names.into_iter().flatten().next().or(before.map(|ban| &ban.name)).cloned().unwrap_or_default();
     let (from, from_until) = address_of(state, now, participant).unzip();
     let outlives_room = Some(judge == Judge::Application);
-    let (until, address) = (term.lasts_ms.map(|ms| now.plus_ms(ms)), term.address);
+    let until = term.lasts_ms.map(|ms| now.plus_ms(ms));
+    // A second ban, perhaps a longer one, does not let the others at the address in.
+    let address = term.address || before.is_some_and(|ban| ban.address);
     let ban = Ban { name, banned_at: now, until, outlives_room, address, from, from_until, unused_until: None };
     state.bans.insert(participant.clone(), ban);
     state.guests.remove(participant);
