@@ -2,6 +2,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { RoomError } from "./errors";
 import type { TokenSource } from "./signal";
 import { Signal, roomUrl } from "./signal";
+import { WebSocketLink } from "./web-socket";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -109,4 +110,17 @@ test.each([
   signalTo(heard, () => Promise.reject(error)).open(null);
   await vi.waitFor(() => expect(heard).toEqual([expected]));
   expect(tried).toEqual([]);
+});
+
+// Holds S4-SIG-08.
+test("frames are sent only while the WebSocket is open", () => {
+  const sent: string[] = [];
+  const fake = { readyState: 0, send: (text: string) => void sent.push(text), close: () => undefined };
+  vi.stubGlobal("WebSocket", Object.assign(function open() { return fake; }, { OPEN: 1 }));
+  const link = new WebSocketLink("wss://edge.example/v1/rooms/daily/socket", "token.a", { opened: () => undefined, closed: () => undefined, frame: () => undefined });
+  for (const [name, readyState] of Object.entries({ connecting: 0, open: 1, closing: 2, closed: 3 })) {
+    fake.readyState = readyState;
+    link.send(name);
+  }
+  expect(sent).toEqual(["open"]);
 });

@@ -249,3 +249,23 @@ test("none of it was an error to the log", () => {
   assert.ok(edge.lines.length > 0);
   assert.deepEqual(edge.records().filter(({ level }) => level === "error"), []);
 });
+
+// Holds S4-SIG-08.
+test("the room sends only to open sockets: one that has broken off costs the others nothing", async () => {
+  const [ada, bob, eve] = [await Client.join(edge, "broken", "ada"), await Client.join(edge, "broken", "bob"), await Client.join(edge, "broken", "eve")];
+  bob.terminate();
+  for (const text of ["one", "two", "three"]) {
+    assert.equal((await ada.request({ type: "chat", message: text, text })).type, "done");
+  }
+  for (const text of ["one", "two", "three"]) {
+    const { messages } = await eve.next("chat");
+    assert.deepEqual(messages.map((message) => message.text), [text]);
+  }
+  // The room has not failed, and knows that one is away.
+  await ada.next(updated("bob", ({ connection }) => connection === "reconnecting"));
+  const problems = edge.lines.filter((line) => line.includes('"room":"broken"') && line.includes('"level":"error"'));
+  assert.deepEqual(problems, []);
+  const again = await Client.connect(edge, "broken", "bob");
+  assert.equal((await again.resume(bob.session)).type, "resumed");
+  await Promise.all([ada.close(), again.close(), eve.close()]);
+});
