@@ -3,9 +3,10 @@
 use edge_core::presign::Storage;
 use serde::Serialize;
 use shared::signal::IceServer;
-use shared::{Region, limits};
+use shared::{Region, RoomId, limits};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use worker::Env;
 
@@ -15,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) region_default: Region,
     /// The continent of each region decides which regions are near a client.
     pub(crate) regions: BTreeMap<Region, Continent>,
+    /// Regions that are a further part of another one, whose rooms they share.
+    parts: BTreeMap<Region, Region>,
     /// Additional ICE servers for clients.
     pub(crate) ice_servers: Vec<IceServer>,
     /// Web origins that may connect, besides the Worker's own.
@@ -107,6 +110,7 @@ impl Config {
         let texts = (var("DEFAULT_REGION"), var("REGIONS"), var("ICE_SERVERS"), var("ALLOWED_ORIGINS"));
         let region_default = texts.0.and_then(|text| note(&mut mistakes, "DEFAULT_REGION", Region::parse(&text)));
         let regions = texts.1.and_then(|text| note(&mut mistakes, "REGIONS", parse_regions(&text)));
+        let (regions, parts) = regions.unzip();
         let ice_servers = texts.2.and_then(|text| note(&mut mistakes, "ICE_SERVERS", serde_json::from_str(&text)));
         let origins = texts.3.map(|text| parse_origins(&text));
         let storage = note(&mut mistakes, "RECORDING", parse_storage(&lookup)).flatten();
@@ -118,29 +122,39 @@ impl Config {
         {
             mistakes.push("DEFAULT_REGION is not one of REGIONS".into());
         }
-        match (region_default, regions, ice_servers, origins, guests) {
-            (Some(region_default), Some(regions), Some(ice_servers), Some(origins), Some(guests))
+        match (region_default, regions, parts, ice_servers, origins, guests) {
+            (Some(region_default), Some(regions), Some(parts), Some(ice_servers), Some(origins), Some(guests))
                 if mistakes.is_empty() =>
             {
-                Ok(Self { region_default, regions, ice_servers, origins, storage, guests, login_url, collector })
+                Ok(Self { region_default, regions, parts, ice_servers, origins, storage, guests, login_url, collector })
             }
             _ => Err(ConfigError(mistakes)),
         }
     }
 
-    /// Every region, in the order to try for a client on `continent`: near ones, the default one, the rest.
-    pub(crate) fn regions_for(&self, continent: Option<Continent>) -> Vec<Region> {
+    /// Every region, in the order to try for a client on `continent`: near ones, the default one, the rest. The parts of
+    /// a region follow each other, in an order that differs from room to room.
+    pub(crate) fn regions_for(&self, continent: Option<Continent>, room: &RoomId) -> Vec<Region> {
         let distance = |on: Continent| continent.map_or(0, |from| from.distance(on));
         let mut regions: Vec<_> = self.regions.iter().collect();
-        regions.sort_by_key(|(region, on)| (distance(**on), **region != self.region_default));
+        regions.sort_by_cached_key(|(region, on)| {
+            let whole = self.whole(region);
+            (distance(**on), whole != self.whole(&self.region_default), whole.clone(), rank(region, room))
+        });
         regions.into_iter().map(|(region, _)| region.clone()).collect()
     }
 
-    /// The regions whose TURN nodes a client on `continent` is offered.
-    pub(crate) fn nearest(&self, continent: Continent) -> Vec<Region> {
-        let mut regions = self.regions_for(Some(continent));
+    /// The regions whose TURN nodes a client on `continent` is offered, one part of each.
+    pub(crate) fn nearest(&self, continent: Continent, room: &RoomId) -> Vec<Region> {
+        let mut regions = self.regions_for(Some(continent), room);
+        regions.dedup_by(|next, first| self.whole(next) == self.whole(first));
         regions.truncate(limits::TURN_REGIONS_PER_CLIENT);
         regions
+    }
+
+    /// The region that a part belongs to.
+    fn whole<'a>(&'a self, region: &'a Region) -> &'a Region {
+        self.parts.get(region).unwrap_or(region)
     }
 }
 
@@ -200,16 +214,31 @@ fn note<T>(mistakes: &mut Vec<String>, name: &str, result: Result<T, impl std::f
     result.map_err(|error| mistakes.push(format!("{name}: {error}"))).ok()
 }
 
-fn parse_regions(text: &str) -> Result<BTreeMap<Region, Continent>, String> {
-    let codes: BTreeMap<Region, String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if codes.len() > limits::REGIONS_MAX {
+/// A room's preference among the parts of a region: each is the first of equally many rooms, and a new part takes no room
+/// from one old part to another (rendezvous hashing).
+fn rank(region: &Region, room: &RoomId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (region, room).hash(&mut hasher);
+    hasher.finish()
+}
+
+type Regions = (BTreeMap<Region, Continent>, BTreeMap<Region, Region>);
+
+/// Parses each region's continent, or the region of which it is a further part.
+fn parse_regions(text: &str) -> Result<Regions, String> {
+    let places: BTreeMap<Region, String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if places.len() > limits::REGIONS_MAX {
         return Err(format!("at most {} regions are possible", limits::REGIONS_MAX));
     }
-    let region = |(region, code): (Region, String)| match Continent::parse(&code) {
-        Some(continent) => Ok((region, continent)),
-        None => Err(format!("{code} is not a continent")),
-    };
-    codes.into_iter().map(region).collect()
+    let (mut regions, mut parts) = (BTreeMap::new(), BTreeMap::new());
+    for (region, place) in &places {
+        let whole = Region::parse(place).ok().filter(|whole| places.contains_key(whole));
+        let code = whole.as_ref().and_then(|whole| places.get(whole)).unwrap_or(place);
+        let continent = Continent::parse(code).ok_or_else(|| format!("{code} is not a continent"))?;
+        regions.insert(region.clone(), continent);
+        parts.extend(whole.map(|whole| (region.clone(), whole)));
+    }
+    Ok((regions, parts))
 }
 
 /// Parses the storage for recordings, if a bucket is set; its keys are secrets.
@@ -295,7 +324,7 @@ mod tests {
 
     fn check_regions(continent: Option<Continent>, expected: &str) {
         let config = parse(WORLD, "eu-west").expect("valid");
-        let regions: Vec<String> = config.regions_for(continent).into_iter().map(Into::into).collect();
+        let regions: Vec<String> = config.regions_for(continent, &room(1)).into_iter().map(Into::into).collect();
         assert_eq!(regions.join(" "), expected);
     }
 
@@ -314,9 +343,54 @@ mod tests {
     #[test]
     fn a_client_is_offered_turn_nodes_of_the_two_nearest_regions() {
         let config = parse(WORLD, "eu-west").expect("valid");
-        let nearest = |continent| config.nearest(continent).into_iter().map(Into::into).collect::<Vec<String>>();
+        let nearest =
+            |continent| config.nearest(continent, &room(1)).into_iter().map(Into::into).collect::<Vec<String>>();
         assert_eq!(nearest(Continent::Asia), ["ap-south", "eu-west"]);
         assert_eq!(nearest(Continent::SouthAmerica), ["us-east", "eu-west"]);
+    }
+
+    fn room(number: u32) -> RoomId {
+        RoomId::parse(&format!("room-{number}")).expect("valid")
+    }
+
+    /// The rooms out of `ROOMS` that begin with each region.
+    fn firsts(regions: &str) -> Vec<(String, u32)> {
+        let config = parse(regions, "eu").expect("valid");
+        let first = |number| config.regions_for(Some(Continent::Europe), &room(number)).swap_remove(0);
+        let mut counts = BTreeMap::new();
+        for number in 0..ROOMS {
+            *counts.entry(String::from(first(number))).or_insert(0) += 1;
+        }
+        counts.into_iter().collect()
+    }
+
+    const ROOMS: u32 = 10_000;
+
+    // Holds S3-DEP-09.
+    #[test]
+    fn the_parts_of_a_region_share_its_rooms_evenly() {
+        assert_eq!(firsts(r#"{"eu":"EU","eu-b":"EU","us":"NA"}"#), [("eu".into(), ROOMS)], "these are two regions");
+        for parts in 2..=8 {
+            let others: String = (2..=parts).map(|number| format!(r#","eu-{number}":"eu""#)).collect();
+            let counts = firsts(&format!(r#"{{"aa":"EU","eu":"EU"{others},"us":"NA"}}"#));
+            assert_eq!(counts.len(), parts as usize, "{counts:?}");
+            let even = ROOMS / parts;
+            assert!(counts.iter().all(|(_, count)| (even * 8 / 10..=even * 12 / 10).contains(count)), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn a_room_tries_all_parts_of_a_region_before_the_next_and_gets_turn_nodes_of_one() {
+        let config = parse(r#"{"eu":"EU","eu-2":"eu","eu-3":"eu","eu-west":"EU","us":"NA"}"#, "eu").expect("valid");
+        for number in 0..100 {
+            let regions = config.regions_for(Some(Continent::Europe), &room(number));
+            let whole: Vec<&str> = regions.iter().map(|region| config.whole(region).as_str()).collect();
+            assert_eq!(whole, ["eu", "eu", "eu", "eu-west", "us"]);
+            let near = config.nearest(Continent::Europe, &room(number));
+            assert_eq!((&near[0], near[1].as_str(), near.len()), (&regions[0], "eu-west", 2));
+        }
+        let ConfigError(mistakes) = parse(r#"{"eu":"EU","b":"eu","c":"b"}"#, "eu").expect_err("a part of a part");
+        assert_eq!(mistakes, ["REGIONS: eu is not a continent"]);
     }
 
     #[test]

@@ -360,7 +360,7 @@ impl RoomObject {
             .ok()
             .and_then(|awake| Continent::parse(awake.as_ref()?.identity.continent.as_deref()?));
         let mut failed = ErrorCode::NoMediaNode;
-        for region in config.regions_for(continent) {
+        for region in config.regions_for(continent, &request.room) {
             let address = Address::fleet(&region, config.regions.get(&region).copied());
             let ask = Ask { region: region.clone(), request: request.clone() };
             match address.ask::<PlaceAnswer>(&self.env, Ask::PATH, &ask).await {

@@ -149,10 +149,20 @@ pub const QUALITY_INTERVAL_MS: u64 = 60_000;
 /// per request.
 pub const QUALITY_SESSIONS_PER_REPORT: usize = 50;
 pub const QUALITY_REPORT_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Interval of a node's `heartbeat`.
+/// Interval of a node's `heartbeat`, unless the Fleet object has told it a longer one.
 pub const HEARTBEAT_INTERVAL_MS: u64 = 5_000;
-/// A node silent for this long gets no new rooms.
-pub const HEARTBEAT_TIMEOUT_MS: u64 = 15_000;
+/// For every so many nodes of a region, the interval is longer by [`HEARTBEAT_INTERVAL_MS`]: the Fleet object gets at most
+/// 80 heartbeats a second.
+pub const NODES_PER_HEARTBEAT_INTERVAL: usize = 400;
+/// The interval in a region of as many media and TURN nodes as possible.
+pub const HEARTBEAT_INTERVAL_MS_MAX: u64 = heartbeat_interval_ms(2 * NODES_PER_REGION_MAX);
+/// A node silent for this many intervals gets no new rooms.
+pub const HEARTBEATS_MISSED_MAX: u64 = 3;
+/// The interval of each node's `heartbeat` in a region of `nodes`.
+#[must_use]
+pub const fn heartbeat_interval_ms(nodes: usize) -> u64 {
+    HEARTBEAT_INTERVAL_MS * if nodes == 0 { 1 } else { nodes.div_ceil(NODES_PER_HEARTBEAT_INTERVAL) as u64 }
+}
 /// A session without a verified STUN request for this long is closed (consent expiry, RFC 7675 §5.1).
 pub const CONSENT_TIMEOUT_MS: u64 = 30_000;
 /// A room without participants is forgotten after this long.
@@ -305,7 +315,10 @@ const _: () = assert!(TURN_REGIONS_PER_CLIENT <= TURN_NODES_PER_CLIENT);
 /// Lifetime of a client's TURN credential. Creating an allocation needs it, keeping one does not, and every answer
 /// contains a new one; but a browser may gather candidates again by itself when its network changes.
 pub const TURN_CREDENTIAL_LIFETIME_MS: u64 = 3_600_000;
-/// Age after which a room refreshes its list of TURN nodes when a client needs one.
+/// Age after which a room refreshes its list of TURN nodes for the next one who joins. A client is told of two nodes, and
+/// one that reaches neither asks for an ICE restart.
+pub const TURN_NODES_REFRESH_MS: u64 = 10 * 60_000;
+/// Age up to which the list is good enough for an ICE restart: the node that failed may be a TURN node.
 pub const TURN_NODES_FRESH_MS: u64 = 5_000;
 /// Longest delay of an ICE restart for a fresh list: with the old one, the client could use a TURN node that has just
 /// failed.
@@ -359,6 +372,6 @@ const _: () = assert!(
     QUALITY_SESSIONS_PER_REPORT * (512 + 400 * (SECTIONS_PER_OFFER_MAX + 2 * TRACKS_PER_PARTICIPANT_MAX))
         <= QUALITY_REPORT_BYTES_MAX
 );
-const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS);
+const _: () = assert!(HEARTBEATS_MISSED_MAX > 2);
 // Clients of a dead node are moved before their consent expires, even if none of them reports it.
 const _: () = assert!(NODE_LOST_TIMEOUT_MS < CONSENT_TIMEOUT_MS);

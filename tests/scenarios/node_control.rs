@@ -6,6 +6,7 @@ use world::{DRAIN_TIME, World};
 
 const NAMES: [&str; 3] = ["ada", "grace", "alan"];
 const SECOND: Duration = Duration::from_secs(1);
+const HEARTBEAT_TIMEOUT_MS: u64 = limits::HEARTBEATS_MISSED_MAX * limits::HEARTBEAT_INTERVAL_MS;
 /// A refused attempt takes a round trip to the edge.
 const ROUND_TRIP: Duration = Duration::from_millis(20);
 /// Bounds of the pauses between attempts.
@@ -223,7 +224,7 @@ fn a_call_survives_steps_of_the_edges_clock() {
         // The room still heals: a lost node is replaced.
         let serving = world.serving().remove(0);
         world.kill_node(&serving);
-        world.run_for(Duration::from_millis(limits::HEARTBEAT_TIMEOUT_MS));
+        world.run_for(Duration::from_millis(HEARTBEAT_TIMEOUT_MS));
         assert_eq!(world.serving(), [other(&serving)], "{step_ms}");
         world.check_everybody_plays();
     }
@@ -240,7 +241,7 @@ fn a_call_survives_nodes_whose_clocks_are_off() {
         let serving = world.serving().remove(0);
         assert_eq!(serving, "media-1", "{ahead_ms}");
         world.kill_node(&serving);
-        world.run_for(Duration::from_millis(limits::HEARTBEAT_TIMEOUT_MS));
+        world.run_for(Duration::from_millis(HEARTBEAT_TIMEOUT_MS));
         assert_eq!(world.serving(), ["media-2"], "{ahead_ms}");
         world.run_for(5 * SECOND);
         world.check_everybody_plays();

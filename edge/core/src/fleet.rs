@@ -93,14 +93,33 @@ pub struct Attachment {
 /// The part of a node's state that changes too often for storage and is worthless without the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// The time of the node's last message.
+    /// The time of the node's last heartbeat.
     pub heard_at: UnixMillis,
-    /// The part of a node's state that changes too often for storage and is worthless without the socket.
+    /// The time until its next one, as it was last told.
+    #[serde(default = "interval_default")]
+    pub interval_ms: u64,
     pub load: NodeLoad,
     /// Rooms assigned since it registered; shards are used in turn.
     pub assigned: u32,
     /// Rooms assigned to the node that `load` does not include yet.
     pub assigned_since: u32,
+}
+
+const fn interval_default() -> u64 {
+    limits::HEARTBEAT_INTERVAL_MS
+}
+
+impl Heartbeat {
+    /// A node that has just registered.
+    const fn first(now: UnixMillis) -> Self {
+        let load = NodeLoad { rooms: 0, sessions: 0, packets_out_per_s: 0, busiest_shard_permille: 0, host: None };
+        Self { heard_at: now, interval_ms: interval_default(), load, assigned: 0, assigned_since: 0 }
+    }
+
+    /// The time at which the node counts as silent.
+    const fn silent_at(&self) -> UnixMillis {
+        self.heard_at.plus_ms(limits::HEARTBEATS_MISSED_MAX.saturating_mul(self.interval_ms))
+    }
 }
 
 pub struct Fleet {
@@ -252,7 +271,11 @@ impl Fleet {
             (Ok(NodeToFleet::Register(registration)), _) => self.register(now, socket, registration),
             (Ok(NodeToFleet::RegisterTurn(registration)), _) => self.register_turn(now, socket, registration),
             (Ok(NodeToFleet::Heartbeat { load }), Some(before)) => {
-                self.attach(socket, Heartbeat { heard_at: now, load, assigned_since: 0, ..before });
+                let interval_ms = limits::heartbeat_interval_ms(self.sockets.len());
+                if interval_ms != before.interval_ms {
+                    self.send(socket, FleetToNode::SetHeartbeat { interval_ms });
+                }
+                self.attach(socket, Heartbeat { heard_at: now, interval_ms, load, assigned_since: 0, ..before });
             }
             (Ok(NodeToFleet::Draining {}), Some(_)) => {
                 let id = attachment.claims.sub.clone();
@@ -291,7 +314,7 @@ impl Fleet {
         let before = self.nodes.get(&id).and_then(|node| node.probing.as_ref());
         let probing = address.map(|address| Probing::new(address, now, before));
         self.nodes.insert(id, Node { registration, socket, draining: false, lost_at: None, probing });
-        self.attach(socket, Heartbeat { heard_at: now, load: NodeLoad::default(), assigned: 0, assigned_since: 0 });
+        self.attach(socket, Heartbeat::first(now));
         self.send(socket, FleetToNode::Registered {});
         self.probe_due(now);
     }
@@ -421,7 +444,7 @@ impl Fleet {
 
 fn silent_at(attachment: &Attachment) -> UnixMillis {
     match attachment.heartbeat {
-        Some(heartbeat) => heartbeat.heard_at.plus_ms(limits::HEARTBEAT_TIMEOUT_MS),
+        Some(heartbeat) => heartbeat.silent_at(),
         None => attachment.opened_at.plus_ms(limits::FIRST_FRAME_TIMEOUT_MS),
     }
 }

@@ -1,5 +1,6 @@
 //! Exponential back-off with a bound and jitter, so that nodes do not reconnect all at once.
 
+use crate::random::SplitMix;
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(250);
@@ -9,14 +10,14 @@ const LONGEST: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Backoff {
     failures: u32,
-    random: u64,
+    random: SplitMix,
 }
 
 impl Backoff {
     /// `seed` spreads the waits of many nodes.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { failures: 0, random: seed }
+        Self { failures: 0, random: SplitMix::new(seed) }
     }
 
     pub fn reset(&mut self) {
@@ -27,20 +28,8 @@ impl Backoff {
     pub fn next_wait(&mut self) -> Duration {
         let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
-        let spread = self.next_random() >> 32;
         let half = bound / 2;
-        half + Duration::from_nanos((half.as_nanos() as u64).saturating_mul(spread) >> 32)
-    }
-}
-
-impl Backoff {
-    /// SplitMix64.
-    fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        half + self.random.below(half)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A node's place in its region's fleet: registers, reports load and draining, receives orders.
 
 use crate::line::{Line, News, SocketKey};
+use crate::random::SplitMix;
 use shared::control::{Assignment, FleetToNode, Message, NodeLoad, NodeToFleet, ProbeCredential, Reach};
 use shared::limits;
 use std::collections::VecDeque;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 /// The number of the line to the Fleet object.
 pub const FLEET_LINE: u64 = 0;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS);
+const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS_MAX);
 
 /// The node's standing with the edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +90,11 @@ pub struct Membership {
     registration: NodeToFleet,
     line: Line,
     heartbeat_at: Option<Instant>,
+    interval: Duration,
+    /// True until the second heartbeat of a socket, which is sent at a random time within the interval: nodes that connect
+    /// together, for instance after a deployment of the edge, must not send all their heartbeats together.
+    is_in_step: bool,
+    random: SplitMix,
     is_draining: bool,
     standing: Standing,
     outputs: VecDeque<Output>,
@@ -101,6 +108,9 @@ impl Membership {
             registration,
             line: Line::new(now, FLEET_LINE, edges, seed),
             heartbeat_at: None,
+            interval: HEARTBEAT_INTERVAL,
+            is_in_step: true,
+            random: SplitMix::new(!seed),
             is_draining: false,
             standing: Standing::default(),
             outputs: VecDeque::new(),
@@ -127,7 +137,8 @@ impl Membership {
             self.outputs.push_back(Output::Dial { socket, edge });
         }
         if self.heartbeat_at.is_some_and(|at| at <= now) {
-            self.heartbeat_at = Some(now + HEARTBEAT_INTERVAL);
+            let wait = if self.is_in_step { self.random.below(self.interval) } else { self.interval };
+            (self.heartbeat_at, self.is_in_step) = (Some(now + wait), false);
             self.say(&NodeToFleet::Heartbeat { load });
         }
     }
@@ -164,7 +175,7 @@ impl Membership {
         if self.line.handle_opened(socket) {
             let frame = self.registration.to_json();
             self.outputs.push_back(Output::Send { socket, frame });
-            self.heartbeat_at = Some(now);
+            (self.heartbeat_at, self.interval, self.is_in_step) = (Some(now), HEARTBEAT_INTERVAL, true);
             self.announce();
         }
     }
@@ -182,6 +193,10 @@ impl Membership {
                 return Some(Order::Probe { probe, addresses, tcp, credential });
             }
             FleetToNode::SetReach { address, reach } => self.set_reach(address, &reach),
+            FleetToNode::SetHeartbeat { interval_ms } => {
+                self.interval = Duration::from_millis(interval_ms).clamp(HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL_MAX);
+                self.heartbeat_at = Some(now + self.random.below(self.interval));
+            }
             FleetToNode::Refused { code } => {
                 if code.may_retry() {
                     tracing::warn!(code = code.as_str(), "the edge refused this socket");
@@ -251,6 +266,7 @@ mod tests {
     use super::*;
     use shared::control::TurnRegistration;
     use shared::{ErrorCode, NodeId, Region};
+    use std::collections::BTreeMap;
 
     struct Node {
         now: Instant,
@@ -258,10 +274,24 @@ mod tests {
     }
 
     impl Node {
-        #[expect(clippy::disallowed_methods, reason = "the only source of an `Instant`")]
         fn new() -> Self {
+            Self::seeded(1)
+        }
+
+        #[expect(clippy::disallowed_methods, reason = "the only source of an `Instant`")]
+        fn seeded(seed: u64) -> Self {
             let now = Instant::now();
-            Self { now, membership: Membership::new(now, registration(), 2, 1) }
+            Self { now, membership: Membership::new(now, registration(), 2, seed) }
+        }
+
+        /// Lets time pass until it has sent so many heartbeats, and returns their times.
+        fn beats(&mut self, socket: SocketKey, count: usize) -> Vec<Instant> {
+            let frame = NodeToFleet::Heartbeat { load: load() }.to_json();
+            let mut beat = || {
+                assert_eq!(self.wait(), [Output::Send { socket, frame: frame.clone() }]);
+                self.now
+            };
+            (0..count).map(|_| beat()).collect()
         }
 
         /// Lets time pass until the next deadline, and returns the outputs.
@@ -332,12 +362,56 @@ mod tests {
         let mut node = Node::new();
         let (socket, said) = node.opens();
         assert_eq!(said, [registration().to_json()]);
-        let heartbeat = NodeToFleet::Heartbeat { load: load() }.to_json();
         let opened_at = node.now;
-        for beat in 0..3 {
-            let said = node.wait();
-            assert_eq!(said, [Output::Send { socket, frame: heartbeat.clone() }]);
-            assert_eq!(node.now, opened_at + HEARTBEAT_INTERVAL * beat);
+        let times = node.beats(socket, 5);
+        assert_eq!(times[0], opened_at);
+        assert!(times[1] <= opened_at + HEARTBEAT_INTERVAL);
+        assert!(times[1..].windows(2).all(|pair| pair[1] - pair[0] == HEARTBEAT_INTERVAL), "{times:?}");
+    }
+
+    #[test]
+    fn the_edge_sets_the_interval_of_a_socket_within_bounds() {
+        let mut node = Node::new();
+        for (told_ms, expected) in [
+            (10_000, Duration::from_secs(10)),
+            (0, HEARTBEAT_INTERVAL),
+            (u64::MAX, Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS_MAX)),
+        ] {
+            let (socket, _) = node.opens();
+            node.beats(socket, 2);
+            let told_at = node.now;
+            assert!(node.hears(socket, &FleetToNode::SetHeartbeat { interval_ms: told_ms }).is_none());
+            let times = node.beats(socket, 3);
+            assert!(times[0] <= told_at + expected);
+            assert!(times.windows(2).all(|pair| pair[1] - pair[0] == expected), "{told_ms}: {times:?}");
+            node.closes(socket);
+        }
+        let (socket, _) = node.opens();
+        let times = node.beats(socket, 3);
+        assert_eq!(times[2] - times[1], HEARTBEAT_INTERVAL, "the next socket begins anew");
+    }
+
+    #[test]
+    fn nodes_that_connect_together_spread_their_heartbeats() {
+        let seconds = |told_ms: Option<u64>| {
+            let mut counts = BTreeMap::new();
+            for seed in 0..1_000 {
+                let mut node = Node::seeded(seed);
+                let opened_at = node.now;
+                let (socket, _) = node.opens();
+                node.beats(socket, 1);
+                if let Some(interval_ms) = told_ms {
+                    node.hears(socket, &FleetToNode::SetHeartbeat { interval_ms });
+                }
+                let at = node.beats(socket, 1)[0] - opened_at;
+                *counts.entry(at.as_secs()).or_insert(0) += 1;
+            }
+            counts
+        };
+        for (told_ms, seconds_expected, each) in [(None, 5, 150..250), (Some(10_000), 10, 70..130)] {
+            let counts = seconds(told_ms);
+            assert_eq!(counts.len(), seconds_expected, "{counts:?}");
+            assert!(counts.values().all(|count| each.contains(count)), "{counts:?}");
         }
     }
 

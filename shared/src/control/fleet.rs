@@ -174,6 +174,8 @@ pub enum FleetToNode {
         #[serde(deserialize_with = "object::object")]
         reach: Reach,
     },
+    /// From now on, send a heartbeat at this interval.
+    SetHeartbeat { interval_ms: u64 },
     /// The edge could not parse a frame.
     Error { code: ErrorCode, message: String },
 }

@@ -23,7 +23,7 @@ fn messages_say_what_the_golden_ones_say() {
     check_all::<NodeToFleet>("node_to_fleet", &["register", "register_turn", "heartbeat", "draining", "probed"]);
     check_all::<FleetToNode>(
         "fleet_to_node",
-        &["registered", "refused", "assign", "set_media_nodes", "probe", "set_reach", "error"],
+        &["registered", "refused", "assign", "set_media_nodes", "probe", "set_reach", "set_heartbeat", "error"],
     );
     check_all::<NodeToRoom>(
         "node_to_room",

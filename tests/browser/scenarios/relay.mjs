@@ -12,7 +12,7 @@ import { everybodySeesAndHears } from "./call.mjs";
  */
 const MOVED_MS = 30_000;
 
-/** After this long, a room that answers a participant refreshes its list of TURN nodes (`TURN_NODES_FRESH_MS`). */
+/** After this long, a room asks for the TURN nodes before it answers an ICE restart (`TURN_NODES_FRESH_MS`). */
 const NEWS_MS = 5_500;
 
 export function relayScenarios(world) {
@@ -39,6 +39,18 @@ export function relayScenarios(world) {
       assert.ok((await Promise.all(stack.turnNodes.map(relayed))).some((count) => count > 100), "the TURN nodes relay");
     });
 
+    // Holds S0-MED-07.
+    test("participants who reach the media node directly do so, although they are offered TURN nodes", async () => {
+      const { stack, chromium, firefox } = world;
+      const direct = await Promise.all([Participant.join(stack, chromium, room, "alan"), Participant.join(stack, firefox, room, "lin")]);
+      for (const person of direct) {
+        assert.match(await credential(person), /:sfu:relay:/, "it could use a TURN node");
+        assert.equal((await selectedCandidate(person)).type, "host", `${person.id} (${person.page.browser})`);
+        await person.press("leave");
+        await person.close();
+      }
+    });
+
     test("a TURN node is killed: the call goes on through the other one", async (t) => {
       const { stack } = world;
       const counts = await Promise.all(stack.turnNodes.map(allocations));
@@ -51,11 +63,7 @@ export function relayScenarios(world) {
       const credentials = await Promise.all(people.map(credential));
       const before = [...stack.turnNodes];
       const fresh = await stack.startTurnNode("turn-3");
-      // A room refreshes its TURN nodes when it answers a participant, but not each time.
       await sleep(NEWS_MS);
-      const alan = await Participant.join(stack, world.chromium, room, "alan", { relay: true });
-      await alan.press("leave");
-      await alan.close();
       await goesOn(t, () => Promise.all(before.map((node) => stack.killNode(node))));
       assert.ok((await allocations(fresh)) >= people.length, "everybody is relayed by the new node");
       const now = await Promise.all(people.map(credential));

@@ -66,7 +66,7 @@ impl Node {
     pub(super) fn is_healthy(&self, heartbeat: &Heartbeat, now: UnixMillis) -> bool {
         let rooms = heartbeat.load.rooms.saturating_add(heartbeat.assigned_since);
         let rooms_max = u32::try_from(limits::ROOMS_PER_NODE_MAX).unwrap_or(u32::MAX);
-        let heard = now.since_ms(heartbeat.heard_at) < limits::HEARTBEAT_TIMEOUT_MS;
+        let heard = now < heartbeat.silent_at();
         let is_reached = self.probing.as_ref().is_none_or(|probing| probing.gets_rooms);
         is_reached
             && !self.draining

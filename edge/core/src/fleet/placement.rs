@@ -98,7 +98,7 @@ mod tests {
             };
             let heard_at = if load.ends_with('?') { UnixMillis(0) } else { NOW };
             let load_ = NodeLoad { busiest_shard_permille: permille, ..NodeLoad::default() };
-            let heartbeat = Heartbeat { heard_at, load: load_, assigned: 0, assigned_since: 0 };
+            let heartbeat = Heartbeat { heard_at, load: load_, interval_ms: 5_000, assigned: 0, assigned_since: 0 };
             (
                 Node { registration, socket: SocketId(0), draining: load.ends_with('!'), lost_at: None, probing: None },
                 heartbeat,

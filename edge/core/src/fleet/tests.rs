@@ -11,6 +11,7 @@ use shared::control::{ShardInfo, TurnRegistration};
 use shared::rtp_parameters::Fingerprint;
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+const HEARTBEAT_TIMEOUT_MS: u64 = limits::HEARTBEATS_MISSED_MAX * limits::HEARTBEAT_INTERVAL_MS;
 
 struct Stage {
     fleet: Fleet,
@@ -230,7 +231,7 @@ fn a_busy_a_draining_and_a_silent_node_get_no_rooms() {
         stage.says(other, NodeToFleet::Draining {});
         assert_eq!(shard_of(&stage.place(&[]).0).unwrap().0, "media-1");
         // A draining node stays connected because it still has rooms.
-        stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS - 1);
+        stage.now = stage.now.plus_ms(HEARTBEAT_TIMEOUT_MS - 1);
         stage.says(other, NodeToFleet::Heartbeat { load });
         assert!(stage.fleet.poll_timeout() <= Some(stage.now.plus_ms(1)));
         stage.now = stage.now.plus_ms(1);
@@ -239,6 +240,32 @@ fn a_busy_a_draining_and_a_silent_node_get_no_rooms() {
         assert_eq!(closed, [&Output::Close { socket: busy, code: close_code::POLICY }]);
         assert_eq!(stage.place(&[]).0, NOBODY);
     });
+}
+
+#[test]
+fn a_large_region_hears_its_nodes_less_often_and_is_as_patient() {
+    for (nodes, interval_ms) in [(limits::NODES_PER_HEARTBEAT_INTERVAL, None), (401, Some(10_000))] {
+        let mut stage = Stage::new(false);
+        let first = stage.registered(1, "media-1");
+        for number in 2..=nodes {
+            stage.registered(number as u64, &format!("media-{number}"));
+        }
+        stage.sleep();
+        let beat = |stage: &mut Stage| sent(&stage.says(first, NodeToFleet::Heartbeat { load: NodeLoad::default() }));
+        let told: Vec<_> =
+            interval_ms.map(|interval_ms| FleetToNode::SetHeartbeat { interval_ms }).into_iter().collect();
+        assert_eq!(beat(&mut stage), told, "{nodes}");
+        assert_eq!(beat(&mut stage), [], "once");
+        stage.sleep();
+        let silent_ms = interval_ms.map_or(HEARTBEAT_TIMEOUT_MS, |interval_ms| 3 * interval_ms);
+        let is_closed = |outputs: Vec<Output>| {
+            outputs.iter().any(|it| matches!(it, Output::Close { socket, .. } if *socket == first))
+        };
+        stage.now = stage.now.plus_ms(silent_ms - 1);
+        assert!(!is_closed(stage.input(Input::Deadline)), "{nodes}");
+        stage.now = stage.now.plus_ms(1);
+        assert!(is_closed(stage.input(Input::Deadline)), "{nodes}");
+    }
 }
 
 #[test]
@@ -397,7 +424,7 @@ fn clients_are_told_of_a_few_healthy_turn_nodes_the_idle_ones_first() {
         let PlaceAnswer::Placed(placement) = stage.place(&[]).0 else { panic!("a node is there") };
         assert_eq!(placement.relays[&region()].len(), limits::TURN_NODES_PER_CLIENT);
         // A silent node is closed, and TURN nodes no longer hear of it.
-        stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS);
+        stage.now = stage.now.plus_ms(HEARTBEAT_TIMEOUT_MS);
         stage.input(Input::Deadline);
         assert_eq!(stage.turn_urls(), [] as [String; 0]);
     });

@@ -5,7 +5,7 @@ use super::{Fleet, Heartbeat};
 use crate::SocketId;
 use crate::random::{self, Random};
 use serde::{Deserialize, Serialize};
-use shared::control::{FleetToNode, NodeLoad, TurnRegistration};
+use shared::control::{FleetToNode, TurnRegistration};
 use shared::signal::close_code;
 use shared::{UnixMillis, limits};
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub(super) struct TurnNode {
 
 impl TurnNode {
     fn is_healthy(&self, heartbeat: &Heartbeat, now: UnixMillis) -> bool {
-        let heard = now.since_ms(heartbeat.heard_at) < limits::HEARTBEAT_TIMEOUT_MS;
+        let heard = now < heartbeat.silent_at();
         !self.draining && heard && heartbeat.load.sessions < self.registration.allocations_max
     }
 
@@ -57,7 +57,7 @@ impl Fleet {
         let id = registration.node.clone();
         self.replace(now, socket, &id);
         self.turn_nodes.insert(id, TurnNode { registration, socket, draining: false });
-        self.attach(socket, Heartbeat { heard_at: now, load: NodeLoad::default(), assigned: 0, assigned_since: 0 });
+        self.attach(socket, Heartbeat::first(now));
         self.send(socket, FleetToNode::Registered {});
         let addresses = self.told_addresses.iter().copied().collect();
         self.send(socket, FleetToNode::SetMediaNodes { addresses });

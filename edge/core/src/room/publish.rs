@@ -18,7 +18,7 @@ mod store;
 
 use crate::room::context::Context;
 use crate::room::handle::turn;
-use crate::room::outbox::Output;
+use crate::room::outbox::{Output, Reply};
 use crate::room::publish::forwards::Forwards;
 use crate::room::publish::lobby::ToldGuests;
 use crate::room::publish::microphones::Microphones;
@@ -33,7 +33,7 @@ use crate::room::state::deadlines::{Deadline, Deadlines};
 use crate::room::state::sessions::Limits;
 use shared::control::RecordingOrder;
 use shared::signal::{EdgeToClient, Reaction};
-use shared::{Mid, ParticipantId, UnixMillis};
+use shared::{Mid, ParticipantId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The state as last sent and stored, from which the next changes are derived.
@@ -138,12 +138,13 @@ impl Announced {
     }
 }
 
-/// Asks for the TURN nodes on behalf of participants whose answer of this input contains the known ones.
+/// Asks for the TURN nodes after a join whose answer contains an old list, for the next join. Not after a resume: all rooms
+/// would ask at once after a deployment.
 fn refresh_relays(cx: &mut Context<'_>) {
-    let answered: BTreeSet<ParticipantId> =
-        cx.outbox.replies.iter().map(|(participant, _)| participant.clone()).collect();
-    for participant in answered {
-        turn::refresh(cx, &participant);
+    let joined = cx.outbox.replies.iter().filter(|(_, reply)| matches!(reply, Reply::Joined { .. }));
+    let joined: BTreeSet<ParticipantId> = joined.map(|(participant, _)| participant.clone()).collect();
+    for participant in joined {
+        turn::refresh(cx, &participant, limits::TURN_NODES_REFRESH_MS);
     }
 }
 

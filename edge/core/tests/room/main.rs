@@ -16,6 +16,7 @@ mod models;
 mod offers;
 mod places;
 mod random;
+mod region;
 mod relay;
 mod restore;
 mod scripts;

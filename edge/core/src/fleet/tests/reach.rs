@@ -165,9 +165,9 @@ fn without_anybody_who_could_probe_a_node_is_taken_as_it_is() {
                 stage.says(socket, NodeToFleet::Heartbeat { load: NodeLoad::default() });
             }
         };
-        stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS - 1);
+        stage.now = stage.now.plus_ms(HEARTBEAT_TIMEOUT_MS - 1);
         beat(stage);
-        stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS - 1);
+        stage.now = stage.now.plus_ms(HEARTBEAT_TIMEOUT_MS - 1);
         beat(stage);
         stage.now = stage.now.plus_ms(2);
         let outputs = stage.input(Input::Deadline);
