@@ -138,6 +138,7 @@ impl Load {
             self.arguments.loss_percent,
             POLL_INTERVAL.as_millis(),
         );
+        self.warm_up()?;
         let mut rooms = 0;
         loop {
             let before = self.robots.len();
@@ -163,6 +164,19 @@ impl Load {
                 return Ok(self.robots.len());
             }
         }
+    }
+
+    /// The first joins wait for workerd to compile the Worker, as no later ones do.
+    fn warm_up(&mut self) -> Result<()> {
+        let newcomers = self.newcomers("warm", 0..1);
+        let joins = self.join(newcomers);
+        if let Some(failure) = joins.failed.first() {
+            bail!("a robot could not join: {failure}");
+        }
+        while let Some(robot) = self.robots.pop() {
+            self.leave(robot)?;
+        }
+        Ok(())
     }
 
     /// Publishers before viewers, room by room.
