@@ -1,22 +1,28 @@
 //! Deadlines by time and purpose: finding the next one never scans.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::Hash;
 use std::time::Instant;
 
-/// At most one deadline for each timer.
+/// The queue may hold this many entries more than twice the deadlines before those that were replaced are removed.
+const REPLACED_MAX: usize = 64;
+
+/// At most one deadline for each timer. Once its tables have their size, nothing is allocated.
 #[derive(Debug)]
 pub struct Deadlines<T> {
-    by_time: BTreeSet<(Instant, T)>,
-    by_timer: BTreeMap<T, Instant>,
+    /// Earliest first; also deadlines that were replaced or removed since, but never as the first.
+    queue: BinaryHeap<Reverse<(Instant, T)>>,
+    by_timer: HashMap<T, Instant>,
 }
 
-impl<T: Ord + Copy> Default for Deadlines<T> {
+impl<T: Ord> Default for Deadlines<T> {
     fn default() -> Self {
-        Self { by_time: BTreeSet::new(), by_timer: BTreeMap::new() }
+        Self { queue: BinaryHeap::new(), by_timer: HashMap::new() }
     }
 }
 
-impl<T: Ord + Copy> Deadlines<T> {
+impl<T: Ord + Hash + Copy> Deadlines<T> {
     /// `None` removes the deadline.
     pub fn set(&mut self, timer: T, at: Option<Instant>) {
         let before = match at {
@@ -26,11 +32,21 @@ impl<T: Ord + Copy> Deadlines<T> {
         if before == at {
             return;
         }
-        if let Some(before) = before {
-            self.by_time.remove(&(before, timer));
-        }
         if let Some(at) = at {
-            self.by_time.insert((at, timer));
+            self.queue.push(Reverse((at, timer)));
+        }
+        let Self { queue, by_timer } = self;
+        if queue.len() > 2 * by_timer.len() + REPLACED_MAX {
+            queue.retain(|Reverse((at, timer))| by_timer.get(timer) == Some(at));
+        }
+        self.drop_replaced();
+    }
+
+    fn drop_replaced(&mut self) {
+        while let Some(Reverse((at, timer))) = self.queue.peek()
+            && self.by_timer.get(timer) != Some(at)
+        {
+            self.queue.pop();
         }
     }
 
@@ -43,19 +59,18 @@ impl<T: Ord + Copy> Deadlines<T> {
     }
 
     pub fn next(&self) -> Option<Instant> {
-        self.by_time.first().map(|(at, _)| *at)
+        self.queue.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Removes and returns every timer that is due, earliest first. A timer that is set again in the meantime is
-    /// returned by the next call, so a timer that is always due cannot keep the caller busy.
-    pub fn take_due(&mut self, now: Instant) -> Vec<T> {
-        let mut due = Vec::new();
-        while let Some((at, timer)) = self.by_time.first().copied().filter(|(at, _)| *at <= now) {
-            self.by_time.remove(&(at, timer));
+    /// Removes every timer that is due and appends it to `due`, earliest first. A timer that is set again in the
+    /// meantime is returned by the next call, so a timer that is always due cannot keep the caller busy.
+    pub fn take_due(&mut self, now: Instant, due: &mut Vec<T>) {
+        while let Some(Reverse((_, timer))) = self.queue.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+            self.queue.pop();
             self.by_timer.remove(&timer);
             due.push(timer);
+            self.drop_replaced();
         }
-        due
     }
 }
 
@@ -74,10 +89,39 @@ mod tests {
         }
         deadlines.set('d', None);
         assert_eq!(deadlines.next(), Some(at(5)));
-        assert_eq!(deadlines.take_due(at(4)), []);
-        assert_eq!(deadlines.take_due(at(10)), ['a', 'b']);
-        assert_eq!((deadlines.take_due(at(10)), deadlines.next()), (vec![], Some(at(20))));
+        assert_eq!(due(&mut deadlines, at(4)), []);
+        assert_eq!(due(&mut deadlines, at(10)), ['a', 'b']);
+        assert_eq!((due(&mut deadlines, at(10)), deadlines.next()), (vec![], Some(at(20))));
         deadlines.set('a', Some(at(5)));
         assert_eq!(deadlines.next(), Some(at(5)), "the same moment again");
+    }
+
+    #[test]
+    fn a_deadline_that_returns_to_an_earlier_moment_comes_once() {
+        let at = |ms| start() + Duration::from_millis(ms);
+        let mut deadlines = Deadlines::default();
+        for ms in [5, 7, 5, 7, 5] {
+            deadlines.set('a', Some(at(ms)));
+            assert_eq!((deadlines.next(), deadlines.count()), (Some(at(ms)), 1));
+        }
+        assert_eq!(due(&mut deadlines, at(9)), ['a']);
+        assert_eq!((deadlines.next(), deadlines.is_set('a')), (None, false));
+    }
+
+    #[test]
+    fn replaced_deadlines_do_not_pile_up() {
+        let mut deadlines = Deadlines::default();
+        deadlines.set(0, Some(start()));
+        for ms in 1..10_000 {
+            deadlines.set(1 + ms % 3, Some(start() + Duration::from_millis(ms)));
+        }
+        assert!(deadlines.queue.len() <= 2 * 4 + REPLACED_MAX + 1, "{} entries", deadlines.queue.len());
+        assert_eq!(due(&mut deadlines, start() + Duration::from_secs(60)), [0, 2, 3, 1]);
+    }
+
+    fn due<T: Ord + Hash + Copy>(deadlines: &mut Deadlines<T>, now: Instant) -> Vec<T> {
+        let mut due = Vec::new();
+        deadlines.take_due(now, &mut due);
+        due
     }
 }

@@ -121,7 +121,7 @@ pub struct Config {
     pub probe: Option<ProbeCredential>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
     /// Checks that wait for their session are dropped.
     Parked,
@@ -182,6 +182,8 @@ pub struct Sfu {
     rooms_by_id: BTreeMap<RoomId, RoomKey>,
     demux: Demux,
     deadlines: Deadlines<Timer>,
+    /// Empty, but keeps its memory.
+    due: Vec<Timer>,
     egress: Egress,
     tap: Tap,
     outputs: VecDeque<Output>,
@@ -209,6 +211,7 @@ impl Sfu {
             rooms_by_id: BTreeMap::new(),
             demux: Demux::default(),
             deadlines: Deadlines::default(),
+            due: Vec::new(),
             egress: Egress::default(),
             tap: Tap::default(),
             outputs: VecDeque::new(),
@@ -223,9 +226,12 @@ impl Sfu {
             Input::Control { room, message } => self.handle_control(now, room, message),
             Input::Closed { path } => self.forget_path(now, path),
             Input::Deadline => {
-                for timer in self.deadlines.take_due(now) {
+                let mut due = std::mem::take(&mut self.due);
+                self.deadlines.take_due(now, &mut due);
+                for timer in due.drain(..) {
                     self.handle_timer(now, timer);
                 }
+                self.due = due;
             }
         }
     }

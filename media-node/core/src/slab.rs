@@ -48,6 +48,11 @@ impl<M> Ord for Key<M> {
         (self.index, self.generation).cmp(&(other.index, other.generation))
     }
 }
+impl<M> std::hash::Hash for Key<M> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.index, self.generation).hash(state);
+    }
+}
 impl<M> std::fmt::Debug for Key<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "#{}.{}", self.index, self.generation)

@@ -1,5 +1,9 @@
-//! Connected clients without sockets: their datagrams go straight to the shard.
+//! Connected clients without sockets: their datagrams go straight to the shard. They number their packets and report
+//! arrivals as browsers do.
 
+use media_core::congestion::arrivals::Arrivals;
+use media_core::rtcp::write::Writer;
+use media_core::rtp::{HeaderWriter, RtpHeader};
 use media_core::session::dtls::{Dtls, Event, Identity};
 use media_core::session::srtp::{OVERHEAD_BYTES_MAX, Opener, Sealer};
 use media_core::sfu::{Input, Sfu};
@@ -9,7 +13,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub(crate) const VP8: u8 = 96;
-const HEADER_BYTES: usize = 12;
+/// The extension with the transport-wide sequence number.
+pub(crate) const TRANSPORT_CC: u8 = 3;
+/// The fixed header, and a block with this extension.
+const HEADER_BYTES: usize = 12 + 8;
+/// As much of a packet as its arrival is read from.
+pub(crate) const HEAD_BYTES: usize = 64;
 const PAYLOAD_BYTES: usize = 1_100;
 /// Extended descriptor with a 15-bit picture id (RFC 7741 §4.2), and the beginning of a key frame of 640 × 360 (RFC 6386
 /// §9.1).
@@ -23,13 +32,17 @@ pub(crate) struct Client {
     keys: Option<(Opener, Sealer)>,
     outgoing: Vec<Vec<u8>>,
     index: u64,
+    arrivals: Arrivals,
+    report_at: Option<Instant>,
 }
 
 impl Client {
     pub(crate) fn new(now: Instant, number: u32, ice: IceParameters, identity: &Identity, node: Fingerprint) -> Self {
         let address = SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 5_000));
         let dtls = Dtls::client(now, identity, node);
-        Self { address, ice, dtls, is_verified: false, keys: None, outgoing: Vec::new(), index: 1_000 }
+        let arrivals = Arrivals::new(now, TRANSPORT_CC);
+        let (outgoing, index) = (Vec::new(), 1_000);
+        Self { address, ice, dtls, is_verified: false, keys: None, outgoing, index, arrivals, report_at: None }
     }
 
     fn check(&self) -> Vec<u8> {
@@ -70,11 +83,12 @@ impl Client {
     /// The next packet of a stream of pictures of one packet each; every tenth is a key frame.
     pub(crate) fn packet(&mut self, ssrc: u32) -> Option<Vec<u8>> {
         let mut packet = vec![0x55; HEADER_BYTES + PAYLOAD_BYTES + OVERHEAD_BYTES_MAX];
-        packet[0] = 0x80;
+        let mut header = HeaderWriter::new(&mut packet, ssrc, None)?;
+        header.extension(TRANSPORT_CC, &(self.index as u16).to_be_bytes())?;
+        header.finish().filter(|bytes| *bytes == HEADER_BYTES)?;
         packet[1] = 0x80 | VP8;
         packet[2..4].copy_from_slice(&(self.index as u16).to_be_bytes());
         packet[4..8].copy_from_slice(&((self.index * 90) as u32).to_be_bytes());
-        packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
         packet[HEADER_BYTES..HEADER_BYTES + KEYFRAME.len()].copy_from_slice(&KEYFRAME);
         packet[HEADER_BYTES + 2..HEADER_BYTES + 4].copy_from_slice(&(self.index as u16 | 0x8000).to_be_bytes());
         if !self.index.is_multiple_of(10) {
@@ -83,6 +97,35 @@ impl Client {
         let (_, sealer) = self.keys.as_mut()?;
         let length = sealer.seal_rtp(&mut packet, HEADER_BYTES, HEADER_BYTES + PAYLOAD_BYTES, ssrc, self.index)?;
         self.index += 1;
+        packet.truncate(length);
+        Some(packet)
+    }
+
+    /// Takes the beginning of a packet from the shard.
+    pub(crate) fn receive(&mut self, now: Instant, head: &[u8], bytes: usize) {
+        let Some(header) = RtpHeader::parse(head) else { return };
+        let number = header.extension(TRANSPORT_CC).and_then(|value| value.try_into().ok());
+        let Some(number) = number.map(u16::from_be_bytes) else { return };
+        if let Some(at) = self.arrivals.record(now, number, header.ssrc, bytes) {
+            self.report_at = Some(at);
+        }
+    }
+
+    /// The report of arrivals that is due.
+    pub(crate) fn report(&mut self, now: Instant) -> Option<Vec<u8>> {
+        self.report_at = self.report_at.filter(|at| now < *at);
+        if self.report_at.is_some() {
+            return None;
+        }
+        let report = self.arrivals.next_report(now, false)?;
+        let mut packet = vec![0; 1_200];
+        let mut writer = Writer::new(&mut packet);
+        writer.receiver_report(1, std::iter::empty()).ok()?;
+        let told = writer.transport_feedback(1, report).ok()?;
+        let plain_bytes = writer.bytes();
+        self.arrivals.reported(told);
+        let (_, sealer) = self.keys.as_mut()?;
+        let length = sealer.seal_rtcp(&mut packet, plain_bytes)?;
         packet.truncate(length);
         Some(packet)
     }
@@ -124,4 +167,11 @@ pub(crate) fn connect(sfu: &mut Sfu, clients: &mut [Client], identity: &Identity
         now += Duration::from_millis(1);
     }
     now
+}
+
+/// The client with this address; addresses count in the clients' order.
+pub(crate) fn at(clients: &mut [Client], address: SocketAddr) -> &mut Client {
+    let std::net::IpAddr::V4(ip) = address.ip() else { unreachable!("addresses are IPv4") };
+    let [_, _, high, low] = ip.octets();
+    &mut clients[usize::from(high) << 8 | usize::from(low)]
 }

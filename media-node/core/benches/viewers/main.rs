@@ -85,6 +85,8 @@ fn main() {
         print(is_json, "growth from 50 to 200 viewers", all.ns / fifty.ns, "", Some(GROWTH_MAX));
     }
     print(is_json, "a call that is over, memory", left_by_a_call(), "bytes", Some(0.0));
+    let allocations: u64 = costs.iter().map(|(_, cost)| cost.allocations).sum();
+    assert_eq!(allocations, 0, "packets and reports of arrivals allocate nothing");
     if !is_smoke {
         for viewers in [100, 200, 500, 1_000] {
             let ns = (0..3).map(|_| measure(viewers)).fold(f64::INFINITY, f64::min);
@@ -112,29 +114,49 @@ struct Cost {
     allocations: u64,
 }
 
-/// Forwards one camera to connected viewers. Timers run between the packets, and do not count.
+/// Forwards one camera to connected viewers, who report arrivals. Timers run between the packets, and do not count.
 fn forward(viewers: u32, packets: u32) -> Cost {
     let (mut sfu, mut clients, mut now) = room(viewers);
+    let mut heads = Vec::with_capacity(4 * viewers as usize);
     let mut cost = Cost { ns: f64::INFINITY, allocations: 0 };
     for repetition in 0..=REPETITIONS {
         let (mut spent, mut sent, mut allocations) = (Duration::ZERO, 0_u64, 0);
         for _ in 0..packets {
             let publisher = &mut clients[0];
             let mut packet = publisher.packet(1).expect("it is connected");
-            let input = Input::Datagram { from: publisher.address().into(), bytes: &mut packet };
+            let from = publisher.address().into();
             let (begun, before) = (Instant::now(), ALLOCATIONS.load(Relaxed));
-            sfu.handle_input(now, input);
+            sfu.handle_input(now, Input::Datagram { from, bytes: &mut packet });
             while let Some(runs) = sfu.poll_transmits(now) {
-                runs.for_each(|run| sent += run.segments as u64);
+                runs.for_each(|run| {
+                    sent += run.segments as u64;
+                    let datagrams = run.bytes.chunks(run.segment_bytes);
+                    heads.extend(datagrams.map(|bytes| (run.to.address, bytes.len(), head(bytes))));
+                });
             }
             spent += begun.elapsed();
             allocations += ALLOCATIONS.load(Relaxed) - before;
+            for (to, bytes, head) in heads.drain(..) {
+                client::at(&mut clients, to).receive(now, &head, bytes);
+            }
             now += PACE;
             if sfu.poll_timeout().is_some_and(|at| at <= now) {
                 sfu.handle_input(now, Input::Deadline);
                 while let Some(runs) = sfu.poll_transmits(now) {
-                    runs.for_each(drop);
+                    for run in runs {
+                        for bytes in run.bytes.chunks(run.segment_bytes) {
+                            client::at(&mut clients, run.to.address).receive(now, bytes, bytes.len());
+                        }
+                    }
                 }
+            }
+            for client in &mut clients {
+                let Some(mut report) = client.report(now) else { continue };
+                let from = client.address().into();
+                let (begun, before) = (Instant::now(), ALLOCATIONS.load(Relaxed));
+                sfu.handle_input(now, Input::Datagram { from, bytes: &mut report });
+                spent += begun.elapsed();
+                allocations += ALLOCATIONS.load(Relaxed) - before;
             }
             while sfu.poll_output().is_some() || sfu.poll_ufrag().is_some() {}
         }
@@ -146,6 +168,14 @@ fn forward(viewers: u32, packets: u32) -> Cost {
         }
     }
     cost
+}
+
+/// The beginning of a packet.
+fn head(bytes: &[u8]) -> [u8; client::HEAD_BYTES] {
+    let mut head = [0; client::HEAD_BYTES];
+    let length = bytes.len().min(head.len());
+    head[..length].copy_from_slice(&bytes[..length]);
+    head
 }
 
 /// Bytes that a shard keeps of each call after it has ended.
@@ -251,7 +281,8 @@ fn sfu(now: Instant, places: u32) -> Sfu {
         started_at: now,
         wall_clock: UnixMillis(1_700_000_000_000),
         places: Arc::new(Places::new(places as usize)),
-        bandwidth: Bandwidth::default(),
+        // The pictures' rate, at once.
+        bandwidth: Bandwidth { start_bps: 20_000_000, ..Bandwidth::default() },
         probe: None,
     })
 }
@@ -305,7 +336,7 @@ fn session(number: u32, flow: Flow) -> Session {
             kind: MediaKind::Video,
             flow,
             codecs: vec![codec],
-            extensions: HeaderExtensions::default(),
+            extensions: HeaderExtensions { transport_cc: Some(client::TRANSPORT_CC), ..HeaderExtensions::default() },
             encodings,
             csrc: 1,
         }],

@@ -24,7 +24,7 @@ const OF_PRESENT: [f64; 4] = [1.08, 1.03, 1.0, 0.95];
 const OF_ARRIVED: [f64; 2] = [1.0, 0.9];
 
 /// Losses by rate.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LossLimit {
     current: Current,
     /// Oldest first.
@@ -49,6 +49,14 @@ struct Observation {
     bps: f64,
     packets: f64,
     lost: f64,
+}
+
+impl Default for LossLimit {
+    fn default() -> Self {
+        // Reports allocate nothing.
+        let past = VecDeque::with_capacity(OBSERVATIONS);
+        Self { current: Current::default(), past, bps: None, lost_share: 0.0 }
+    }
 }
 
 impl LossLimit {

@@ -17,7 +17,7 @@ const RENEWAL: Duration = Duration::from_millis(limits::NODE_TICKET_RENEWAL_MS);
 const RENEWAL_RETRY: Duration = Duration::from_secs(60);
 
 /// Deadlines of a room, by the number of its line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
     Dial(u64),
     Renew(u64),
@@ -72,7 +72,9 @@ impl Rooms {
     }
 
     pub(super) fn handle_deadline(&mut self, now: Instant) {
-        for timer in self.deadlines.take_due(now) {
+        let mut due = Vec::new();
+        self.deadlines.take_due(now, &mut due);
+        for timer in due {
             let (Timer::Dial(line) | Timer::Renew(line) | Timer::Empty(line)) = timer;
             let Some(room) = self.lines.get(&line).cloned() else { continue };
             match timer {
