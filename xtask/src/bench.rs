@@ -57,7 +57,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let node = ("--media-node", Program::MediaNode);
     let lines = match options.name {
         Name::Sfu => {
-            let mut lines = measure(workspace, options, "measure sfu", load("bench-sfu", &[node]))?;
+            let mut lines = measure(workspace, options, "measure sfu", |workspace, tools, options| {
+                let mut command = load("bench-sfu", &[node])(workspace, tools, options)?;
+                // A smoke test does without the peer, which is a large package.
+                if !options.smoke {
+                    command.arg("--janus").arg(setup::janus(tools)?);
+                }
+                Ok(command)
+            })?;
             lines.extend(measure(workspace, options, "measure viewers", viewers)?);
             lines
         }

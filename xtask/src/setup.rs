@@ -120,6 +120,12 @@ pub(crate) fn for_certificates(tools: &Tools) -> Result<bool> {
     Ok(build("pebble")?.is_some() && build("pebble-challtestsrv")?.is_some())
 }
 
+/// Janus, the benchmarks' comparison for forwarding.
+pub(crate) fn janus(tools: &Tools) -> Result<PathBuf> {
+    let _lock = Lock::take(&tools.workspace, "setup")?;
+    system::ensure_janus(&tools.workspace)
+}
+
 /// ffmpeg, an independent reader of recordings, and a steppable clock.
 pub(crate) fn for_recordings(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;

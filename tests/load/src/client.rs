@@ -68,13 +68,25 @@ impl Client {
         identity: &Identity,
         fingerprint: Fingerprint,
     ) -> Result<Self> {
-        let now = Instant::now();
         let local: IpAddr = if node.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
-        Ok(Self {
+        Ok(Self::on(Self::bind(local)?, ice, salt, node, identity, fingerprint))
+    }
+
+    /// Like [`Self::with`], on a socket of [`Self::bind`].
+    pub fn on(
+        socket: Socket,
+        ice: IceParameters,
+        salt: u32,
+        node: SocketAddr,
+        identity: &Identity,
+        fingerprint: Fingerprint,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
             key: stun::key(&ice.node_pwd),
             ice,
             salt,
-            socket: Socket::bind((local, 0).into(), false).context("binding a client's socket")?,
+            socket,
             node,
             dtls: Dtls::client(now, identity, fingerprint),
             is_verified: false,
@@ -82,7 +94,11 @@ impl Client {
             check_at: now,
             checks: 0,
             answer: None,
-        })
+        }
+    }
+
+    pub fn bind(local: IpAddr) -> Result<Socket> {
+        Socket::bind((local, 0).into(), false).context("binding a client's socket")
     }
 
     pub fn socket(&self) -> &Socket {
@@ -172,7 +188,7 @@ impl Client {
         let ice = &self.ice;
         let request = Request {
             transaction,
-            receiver_ufrag: &ice.node_ufrag,
+            receiver_ufrag: &self.ice.node_ufrag,
             sender_ufrag: &ice.client_ufrag,
             use_candidate: true,
             role: Role::Controlling,

@@ -4,12 +4,14 @@
 pub mod client;
 pub mod clock;
 pub mod crowd;
+pub mod janus;
 pub mod local_edge;
 pub mod node;
 pub mod parameters;
 pub mod process;
 pub mod publisher;
 pub mod relay;
+pub mod reporter;
 pub mod rounds;
 pub mod shape;
 pub mod sink;

@@ -8,6 +8,16 @@ use shared::{Mid, ParticipantId, SessionId};
 pub const VP8_PAYLOAD_TYPE: u8 = 96;
 /// Payload type of VP8's retransmissions.
 pub const RTX_PAYLOAD_TYPE: u8 = 97;
+/// The header extensions of every packet of a publisher, numbered as in Chromium's offers.
+pub const EXTENSIONS: HeaderExtensions = HeaderExtensions {
+    mid: Some(4),
+    rid: None,
+    repaired_rid: None,
+    abs_send_time: Some(2),
+    transport_cc: Some(3),
+    audio_level: None,
+    video_orientation: None,
+};
 
 /// The name of a subscriber's slot.
 #[must_use]
@@ -86,6 +96,13 @@ impl ClientNumber {
             let encodings = vec![Encoding { ssrc: Some(ssrc), rtx_ssrc: Some(ssrc + 1), rid: None }];
             Section { mid: slot(place), encodings, ..section.clone() }
         }));
+        session
+    }
+
+    /// Negotiates the header extensions that browsers do, and with them congestion control.
+    #[must_use]
+    pub fn with_extensions(mut session: Session) -> Session {
+        session.sections.iter_mut().for_each(|section| section.extensions = EXTENSIONS);
         session
     }
 

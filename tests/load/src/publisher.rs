@@ -1,12 +1,14 @@
-//! Publishes a VP8 stream whose packets have the lengths of a [`Shape`]; their content is not a picture.
+//! Publishes a VP8 stream of three temporal layers whose packets have the lengths of a [`Shape`]; their content is not a
+//! picture.
 
 use crate::client::{Client, Memory};
 use crate::clock::{Pacer, wall_ns};
-use crate::parameters::{ClientNumber, VP8_PAYLOAD_TYPE};
+use crate::parameters::{ClientNumber, EXTENSIONS, VP8_PAYLOAD_TYPE};
 use crate::shape::{PAYLOAD_BYTES_MAX, Shape};
 use anyhow::{Context, Result};
 use media_core::rtcp::ntp::NtpClock;
 use media_core::rtcp::write::{Sent, Writer};
+use media_core::rtp::HeaderWriter;
 use media_core::session::srtp::OVERHEAD_BYTES_MAX;
 use shared::UnixMillis;
 use std::time::{Duration, Instant};
@@ -15,11 +17,14 @@ use std::time::{Duration, Instant};
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(250);
 /// Sender report interval.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-const HEADER_BYTES: usize = 12;
+/// The fixed header, and a block of all [`EXTENSIONS`].
+const HEADER_BYTES: usize = 12 + 4 + 12;
 /// The time at which a packet was sent, behind the beginning of a key frame.
-pub const STAMP: std::ops::Range<usize> = 14..22;
-/// Bytes of the VP8 payload descriptor with a 15-bit picture id (RFC 7741 §4.2).
-const DESCRIPTOR_BYTES: usize = 4;
+pub const STAMP: std::ops::Range<usize> = 16..24;
+/// Bytes of the VP8 payload descriptor with a 15-bit picture id and a temporal layer (RFC 7741 §4.2).
+const DESCRIPTOR_BYTES: usize = 6;
+/// The temporal layers of consecutive frames, as Chromium's L1T3 has them.
+const TEMPORAL_LAYERS: [u8; 4] = [0, 2, 1, 2];
 /// The beginning of a key frame of 640 × 360, and the first byte of any other frame (RFC 6386 §9.1).
 const KEYFRAME_HEADER: [u8; 10] = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01];
 const DELTA_FRAME_TAG: u8 = 0x11;
@@ -35,6 +40,10 @@ pub struct Publisher {
     report_at: Instant,
     clock: NtpClock,
     started: Instant,
+    /// Transport-wide sequence number of the next packet.
+    transport_sequence: u16,
+    /// Base frames so far.
+    base_frames: u8,
     buffer: Vec<u8>,
 }
 
@@ -76,6 +85,8 @@ impl Publisher {
             report_at: now,
             clock: NtpClock::new(now, UnixMillis(0)),
             started: now,
+            transport_sequence: 0,
+            base_frames: 0,
             buffer: vec![0x55; 16 * PACKET_BYTES_MAX],
         }
     }
@@ -126,6 +137,9 @@ impl Publisher {
         if is_key {
             self.keyframe_at = now + KEYFRAME_INTERVAL;
         }
+        let layer = if is_key { 0 } else { TEMPORAL_LAYERS[self.frames as usize % TEMPORAL_LAYERS.len()] };
+        self.base_frames = self.base_frames.wrapping_add(u8::from(layer == 0));
+        let picture = Picture { id: self.frames as u16, base: self.base_frames, layer };
         let (lengths, timestamp) = (shape.frame(self.frames), self.timestamp(now));
         for stream in &mut self.streams {
             let lengths = lengths.get(..stream.packets_max).unwrap_or(lengths);
@@ -134,8 +148,11 @@ impl Publisher {
             for (place, payload_bytes) in lengths.iter().enumerate() {
                 let packet = self.buffer.get_mut(place * PACKET_BYTES_MAX..(place + 1) * PACKET_BYTES_MAX);
                 let (packet, sealed) = packet.zip(sealed.get_mut(place)).context("a frame of too many packets")?;
-                write_header(packet, stream.index, timestamp, stream.ssrc, place + 1 == lengths.len());
-                write_descriptor(packet, self.frames, place == 0, is_key.then_some(stream.size));
+                let is_last = place + 1 == lengths.len();
+                write_header(packet, stream.index, timestamp, stream.ssrc, is_last, self.transport_sequence)
+                    .context("a header of another length")?;
+                self.transport_sequence = self.transport_sequence.wrapping_add(1);
+                write_descriptor(packet, picture, place == 0, is_key.then_some(stream.size));
                 packet[HEADER_BYTES..][STAMP].copy_from_slice(&wall_ns().to_be_bytes());
                 let plain_bytes = HEADER_BYTES + payload_bytes;
                 *sealed = sealer
@@ -177,19 +194,46 @@ pub fn publish(
     Ok(())
 }
 
-fn write_header(packet: &mut [u8], index: u64, timestamp: u32, ssrc: u32, is_last: bool) {
-    packet[0] = 0x80;
+/// A frame's place in its stream.
+#[derive(Clone, Copy)]
+struct Picture {
+    id: u16,
+    /// Number of the last frame of the base layer.
+    base: u8,
+    layer: u8,
+}
+
+/// `None` if the header does not have [`HEADER_BYTES`].
+fn write_header(
+    packet: &mut [u8],
+    index: u64,
+    timestamp: u32,
+    ssrc: u32,
+    is_last: bool,
+    transport_sequence: u16,
+) -> Option<()> {
+    let mut header = HeaderWriter::new(packet, ssrc, None)?;
+    // 6.18 fixed point seconds.
+    let sent = (wall_ns() << 18) / 1_000_000_000;
+    header.extension(EXTENSIONS.abs_send_time?, sent.to_be_bytes().get(5..)?)?;
+    header.extension(EXTENSIONS.transport_cc?, &transport_sequence.to_be_bytes())?;
+    header.extension(EXTENSIONS.mid?, b"0")?;
+    if header.finish()? != HEADER_BYTES {
+        return None;
+    }
     packet[1] = u8::from(is_last) << 7 | VP8_PAYLOAD_TYPE;
     packet[2..4].copy_from_slice(&(index as u16).to_be_bytes());
     packet[4..8].copy_from_slice(&timestamp.to_be_bytes());
-    packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+    Some(())
 }
 
-/// Extended descriptor with a 15-bit picture id, followed by the frame's header; key frames have a size.
-fn write_descriptor(packet: &mut [u8], frame: u64, is_first: bool, size: Option<[u16; 2]>) {
+/// Extended descriptor with a 15-bit picture id and a temporal layer, followed by the frame's header; key frames have a
+/// size.
+fn write_descriptor(packet: &mut [u8], picture: Picture, is_first: bool, size: Option<[u16; 2]>) {
     let payload = &mut packet[HEADER_BYTES..];
-    payload[..2].copy_from_slice(&[if is_first { 0x90 } else { 0x80 }, 0x80]);
-    payload[2..DESCRIPTOR_BYTES].copy_from_slice(&(frame as u16 | 0x8000).to_be_bytes());
+    payload[..2].copy_from_slice(&[if is_first { 0x90 } else { 0x80 }, 0xe0]);
+    payload[2..4].copy_from_slice(&(picture.id | 0x8000).to_be_bytes());
+    payload[4..DESCRIPTOR_BYTES].copy_from_slice(&[picture.base, picture.layer << 6 | 0x20]);
     let begin = &mut payload[DESCRIPTOR_BYTES..DESCRIPTOR_BYTES + KEYFRAME_HEADER.len()];
     match (is_first, size) {
         (true, Some([width, height])) => {

@@ -1,10 +1,11 @@
-//! Receives a node's packets: counts every packet, decrypts one in 64.
+//! Receives a node's packets: counts every packet, decrypts one in 64, and reports arrivals as browsers do.
 //!
 //! Sockets are polled, not waited for: on loopback the sender pays for waking a receiver, and in the field the receiver
 //! is on another machine.
 
 use crate::client::{Client, Memory};
 use crate::process;
+use crate::reporter::Reporter;
 use anyhow::{Context, Result};
 use media_core::rtp::{self, RtpHeader};
 use std::collections::BTreeMap;
@@ -60,9 +61,11 @@ impl Sink {
     /// Receives for connected clients, and on plain sockets, whose packets are only counted.
     pub fn start(clients: Vec<Client>, plain: Vec<Socket>, core: usize) -> Result<Self> {
         let (counts, stop) = (Arc::<Counts>::default(), Arc::<AtomicBool>::default());
-        let clients = clients
-            .into_iter()
-            .map(|client| Receiver { peer: Peer::Client(Box::new(client)), highest: BTreeMap::new() });
+        let now = Instant::now();
+        let clients = clients.into_iter().map(|client| Receiver {
+            peer: Peer::Client(Box::new((client, Reporter::new(now)))),
+            highest: BTreeMap::new(),
+        });
         let plain = plain.into_iter().map(|socket| Receiver { peer: Peer::Plain(socket), highest: BTreeMap::new() });
         let worker = Worker {
             receivers: clients.chain(plain).collect(),
@@ -103,7 +106,7 @@ struct Receiver {
 }
 
 enum Peer {
-    Client(Box<Client>),
+    Client(Box<(Client, Reporter)>),
     Plain(Socket),
 }
 
@@ -128,23 +131,29 @@ impl Worker {
 
     fn read(&mut self, place: usize) -> Result<()> {
         let receiver = self.receivers.get_mut(place).context("no such socket")?;
-        let Memory { incoming, counters, .. } = &mut self.memory;
+        let now = Instant::now();
         loop {
+            let Memory { incoming, counters, .. } = &mut self.memory;
             incoming.clear();
             if !incoming.fill(receiver.socket(), 0, MESSAGES, counters)? {
-                return Ok(());
+                break;
             }
-            incoming.for_each(|_, datagram| receiver.take(datagram, &self.counts));
+            incoming.for_each(|_, datagram| receiver.take(now, datagram, &self.counts));
             if !incoming.is_full() {
-                return Ok(());
+                break;
             }
         }
+        if let Peer::Client(peer) = &mut receiver.peer {
+            let (client, reporter) = &mut **peer;
+            reporter.report(now, client, &mut self.memory);
+        }
+        Ok(())
     }
 
     fn tick(&mut self, now: Instant) {
         for receiver in &mut self.receivers {
-            if let Peer::Client(client) = &mut receiver.peer {
-                client.tick(now, &mut self.memory);
+            if let Peer::Client(peer) = &mut receiver.peer {
+                peer.0.tick(now, &mut self.memory);
             }
         }
     }
@@ -153,14 +162,17 @@ impl Worker {
 impl Receiver {
     fn socket(&self) -> &Socket {
         match &self.peer {
-            Peer::Client(client) => client.socket(),
+            Peer::Client(peer) => peer.0.socket(),
             Peer::Plain(socket) => socket,
         }
     }
 
-    fn take(&mut self, datagram: &mut [u8], counts: &Counts) {
+    fn take(&mut self, now: Instant, datagram: &mut [u8], counts: &Counts) {
         let is_media = datagram.first().is_some_and(|first| first >> 6 == 2) && !rtp::is_rtcp(datagram);
         let Some(header) = RtpHeader::parse(datagram).filter(|_| is_media) else { return };
+        if let Peer::Client(peer) = &mut self.peer {
+            peer.1.record(now, &header, datagram.len());
+        }
         let (ssrc, sequence, header_bytes) = (header.ssrc, header.sequence, header.header_bytes());
         let received = counts.received.fetch_add(1, Relaxed) + 1;
         let highest = self.highest.entry(ssrc).or_insert(sequence.wrapping_sub(1));
@@ -169,9 +181,9 @@ impl Receiver {
             counts.expected.fetch_add(u64::from(step), Relaxed);
             *highest = sequence;
         }
-        let Peer::Client(client) = &mut self.peer else { return };
+        let Peer::Client(peer) = &mut self.peer else { return };
         if received.is_multiple_of(DECRYPT_ONE_IN)
-            && let Some(opener) = client.opener()
+            && let Some(opener) = peer.0.opener()
         {
             let result = opener.open_rtp(datagram, header_bytes);
             let counter = if result.is_ok() { &counts.decrypted } else { &counts.forged };

@@ -4,6 +4,7 @@
 use crate::client::{Client, Memory};
 use crate::process;
 use crate::publisher::STAMP;
+use crate::reporter::Reporter;
 use anyhow::{Context, Result};
 use media_core::rtp::{self, RtpHeader};
 use std::io;
@@ -56,13 +57,22 @@ impl Stopwatch {
 
 fn run(mut client: Client, delays: &Mutex<Vec<u64>>, stop: &AtomicBool) -> Result<()> {
     let (mut memory, mut buffer, mut tick_at) = (Memory::default(), vec![0; MESSAGE_BYTES_MAX], Instant::now());
+    let mut reporter = Reporter::new(tick_at);
     while !stop.load(Relaxed) {
         let descriptor = client.socket().descriptor();
         while let Some(message) = receive(descriptor, &mut buffer)? {
             let datagrams = buffer.get_mut(..message.bytes).context("a message")?.chunks_mut(message.segment_bytes);
-            let taken = datagrams.filter_map(|datagram| delay(&mut client, datagram, message.arrived_ns));
+            let now = Instant::now();
+            let taken = datagrams.filter_map(|datagram| {
+                let (bytes, arrived_ns) = (datagram.len(), message.arrived_ns);
+                if let Some(header) = RtpHeader::parse(datagram).filter(|_| !rtp::is_rtcp(datagram)) {
+                    reporter.record(now, &header, bytes);
+                }
+                delay(&mut client, datagram, arrived_ns)
+            });
             delays.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
         }
+        reporter.report(Instant::now(), &mut client, &mut memory);
         if tick_at <= Instant::now() {
             tick_at = Instant::now() + TICK_INTERVAL;
             client.tick(Instant::now(), &mut memory);

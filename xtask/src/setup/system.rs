@@ -1,10 +1,10 @@
-//! Packages from the system's package manager: a C compiler, browsers, Python, GStreamer, coturn, ffmpeg, faketime,
-//! PulseAudio, jq, shellcheck.
+//! Packages from the system's package manager: a C compiler, browsers, Python, GStreamer, coturn, Janus, ffmpeg,
+//! faketime, PulseAudio, jq, shellcheck.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::{find_program, system_path};
 use crate::progress;
@@ -53,6 +53,12 @@ pub(crate) fn ensure_networks(workspace: &Workspace) -> Result<()> {
 pub(crate) fn ensure_coturn(workspace: &Workspace) -> Result<()> {
     let present = ["turnserver", "turnutils_uclient"].iter().all(|name| any_program(&[name]));
     install(workspace, if present { &[] } else { &["coturn"] })
+}
+
+/// Janus and its plugins; returns the program.
+pub(crate) fn ensure_janus(workspace: &Workspace) -> Result<PathBuf> {
+    install(workspace, if any_program(&["janus"]) { &[] } else { &["janus"] })?;
+    find_program(&system_path(), "janus").context("Janus is not on the path")
 }
 
 pub(crate) fn ensure_ffmpeg(workspace: &Workspace) -> Result<()> {

@@ -328,7 +328,7 @@ impl Controller {
         let before = self.target_bps;
         let mut target = (self.rate.bps(), reason);
         if self.has_feedback {
-            let allowed = self.loss.update(before, self.acknowledged.steady_bps());
+            let allowed = self.loss.update(before, || self.acknowledged.steady_bps());
             if let Some(bps) = allowed.filter(|bps| *bps < target.0) {
                 target = (bps, EstimateReason::Loss);
             }

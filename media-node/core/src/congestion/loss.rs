@@ -82,7 +82,7 @@ impl LossLimit {
 
     /// The rate allowed by loss; `None` if all losses belong to the path. Takes the current target and the arrival
     /// rate.
-    pub(super) fn update(&mut self, target_bps: f64, arrived_bps: Option<f64>) -> Option<f64> {
+    pub(super) fn update(&mut self, target_bps: f64, arrived_bps: impl FnOnce() -> Option<f64>) -> Option<f64> {
         if let Some(observation) = self.current.complete() {
             self.current = Current::default();
             if self.past.len() == OBSERVATIONS {
@@ -90,7 +90,7 @@ impl LossLimit {
             }
             self.past.push_back(observation);
             self.lost_share = self.weighted(|observation| observation.lost) / self.weighted(|it| it.packets).max(1.0);
-            self.bps = self.best(target_bps, arrived_bps);
+            self.bps = self.best(target_bps, arrived_bps());
         }
         self.bps
     }
@@ -154,7 +154,7 @@ mod tests {
             let overflow = (1.0 - capacity_bps / target).max(0.0);
             let lost = inherent + (1.0 - inherent) * overflow;
             limit.add(now, 500, f64::from(random.next_u32()) / f64::from(u32::MAX) < lost);
-            target = limit.update(target, Some(target * (1.0 - lost))).unwrap_or(target * 1.000_1).clamp(3e4, 1e6);
+            target = limit.update(target, || Some(target * (1.0 - lost))).unwrap_or(target * 1.000_1).clamp(3e4, 1e6);
         }
         target
     }

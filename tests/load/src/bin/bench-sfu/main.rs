@@ -1,23 +1,23 @@
-//! Server CPU per forwarded packet, compared with the floor: the real node, with real ICE and DTLS-SRTP clients in this
-//! process.
+//! Server CPU per forwarded packet, compared with the floor and with Janus: the real node, with real ICE and DTLS-SRTP
+//! clients in this process. All negotiate what browsers do, and report arrivals.
+
+mod peer;
+mod room;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use load::client::{self, Client, Memory};
-use load::local_edge::{Caller, LocalEdge};
+use load::client::Memory;
+use load::local_edge::LocalEdge;
 use load::node::{self, Node};
-use load::parameters::{ClientNumber, slot};
 use load::process;
-use load::publisher::{Publisher, publish};
+use load::publisher::publish;
 use load::rounds::{self, Options, Results, median, rounded};
 use load::shape::Shape;
 use load::sink::Sink;
 use load::stopwatch::Stopwatch;
+use peer::Peer;
+use room::{Room, check_loss, open_room};
 use serde_json::json;
-use shared::RoomId;
-use shared::control::{
-    Assignment, FleetToNode, Forward, Microphones, NodeRegistration, NodeToRoom, RoomToNode, TrackRef,
-};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -35,11 +35,18 @@ const SPACED_PACKETS_PER_RUN_MAX: f64 = 1.25;
 /// Warm-up time before the measurement.
 const WARM: Duration = Duration::from_millis(300);
 
+/// The estimates of the downlinks begin at their most, so that every round has the same rate.
+const SETTINGS: [(&str, &str); 3] =
+    [("MEDIA_LOG", "warn"), ("MEDIA_DRAIN_SECONDS", "0"), ("MEDIA_CLIENT_OUT_BPS_START", "20000000")];
+
 #[derive(Parser)]
 struct Arguments {
     /// Path of the media node's program.
     #[arg(long)]
     media_node: PathBuf,
+    /// Path of Janus, to compare with it too.
+    #[arg(long)]
+    janus: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
 }
@@ -128,7 +135,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let edge = LocalEdge::open().await?;
     // Children inherit the core they are started on.
     process::pin_to_core(SERVER_CORE)?;
-    let node = Node::start(&arguments.media_node, &edge, &[("MEDIA_LOG", "warn"), ("MEDIA_DRAIN_SECONDS", "0")])?;
+    let node = Node::start(&arguments.media_node, &edge, &SETTINGS)?;
     process::pin_to_core(CLIENT_CORE)?;
     let (pid, http) = (node.pid()?, node.http());
     let (mut fleet, registration) = node::register(&edge).await?;
@@ -141,6 +148,10 @@ async fn run(arguments: Arguments) -> Result<()> {
         rooms.push(open_room(&edge, &mut fleet, &registration, place as u32, size).await?);
     }
     tokio::spawn(fleet.drain());
+    let peer = match &arguments.janus {
+        Some(program) => Some(Peer::open(program).await.context("Janus")?),
+        None => None,
+    };
     let options = arguments.options;
     let time = Duration::from_millis(if options.smoke { 300 } else { 2_000 });
     tokio::task::spawn_blocking(move || {
@@ -149,7 +160,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         if !process::be_prompt() {
             eprintln!("without CAP_SYS_NICE the publisher keeps its pace on a quiet machine only");
         }
-        Bench { rooms, floor: Floor::open()?, pid, http, time, is_strict: !options.smoke }.measure(&options)
+        Bench { rooms, peer, floor: Floor::open()?, pid, http, time, is_strict: !options.smoke }.measure(&options)
     })
     .await??;
     node.terminate().await?;
@@ -187,66 +198,6 @@ impl Used {
     }
 }
 
-/// A room whose publishers' tracks play in a slot of each subscriber.
-struct Room {
-    size: (u32, u32),
-    publishers: Vec<Publisher>,
-    sink: Sink,
-    /// The last subscriber, in the room for the delay.
-    stopwatch: Option<Stopwatch>,
-}
-
-async fn open_room(
-    edge: &LocalEdge,
-    fleet: &mut Caller,
-    registration: &NodeRegistration,
-    place: u32,
-    (publishers, subscribers): (u32, u32),
-) -> Result<Room> {
-    let numbers: Vec<_> = (0..publishers + subscribers).map(|client| ClientNumber(1_000 * place + client)).collect();
-    let identity = client::identity()?;
-    let (first, others) = numbers.split_at(publishers as usize);
-    let has_layers = (publishers, subscribers) == LAYERS_ROOM;
-    let publisher = if has_layers { ClientNumber::publisher_of_layers } else { ClientNumber::publisher };
-    let mut sessions: Vec<_> = first.iter().map(|number| publisher(*number, identity.fingerprint())).collect();
-    sessions.extend(others.iter().map(|number| number.subscriber_of(identity.fingerprint(), publishers)));
-    let tracks = first.iter().map(|number| TrackRef { session: number.session(), mid: number.mid() });
-    let forwards_to = |number: &ClientNumber| {
-        let session = number.session();
-        let lines_max = [Some(180), Some(360), None][number.0 as usize % 3].filter(|_| has_layers);
-        let forward = |(place, track)| Forward { lines_max, ..Forward::new(session.clone(), slot(place), Some(track)) };
-        (0..).zip(tracks.clone()).map(forward).collect::<Vec<_>>()
-    };
-    let forwards = others.iter().flat_map(forwards_to).collect();
-    let room = RoomId::parse(&format!("room-{place}"))?;
-    let assignment = Assignment { room, epoch: 1, shard: 0, ticket: "ticket".to_owned(), session: None };
-    fleet.send(&FleetToNode::Assign(Box::new(assignment))).await?;
-    let mut caller = edge.accept().await?;
-    let NodeToRoom::Hello { .. } = caller.next().await? else { bail!("the node does not say hello") };
-    caller
-        .send(&RoomToNode::Welcome { sessions, forwards, recording: None, microphones: Microphones::default() })
-        .await?;
-    tokio::spawn(caller.drain());
-
-    let shard = registration.shards.first().and_then(|shard| shard.candidates.first());
-    let (address, fingerprint) = (*shard.context("a node without shards")?, registration.fingerprint);
-    tokio::task::spawn_blocking(move || {
-        process::pin_to_core(CLIENT_CORE)?;
-        let clients = numbers.iter().map(|number| Client::new(*number, address, &identity, fingerprint));
-        let mut clients = clients.collect::<Result<Vec<_>>>()?;
-        client::connect(&mut clients, &identity, &mut Memory::default())?;
-        let size = (publishers, subscribers);
-        let last = if size == DELAY_ROOM { clients.pop() } else { None };
-        let stopwatch = last.map(|client| Stopwatch::start(client, CLIENT_CORE)).transpose()?;
-        let publishers = std::iter::zip(clients.drain(..publishers as usize), numbers);
-        let publisher = if has_layers { Publisher::of_layers } else { Publisher::new };
-        let publishers = publishers.map(|(client, number)| publisher(client, number)).collect();
-        let sink = Sink::start(clients, Vec::new(), CLIENT_CORE)?;
-        Ok(Room { size, publishers, sink, stopwatch })
-    })
-    .await?
-}
-
 /// The floor's receivers.
 struct Floor {
     program: PathBuf,
@@ -268,6 +219,7 @@ impl Floor {
 
 struct Bench {
     rooms: Vec<Room>,
+    peer: Option<Peer>,
     floor: Floor,
     pid: u32,
     http: SocketAddr,
@@ -283,6 +235,8 @@ struct Round {
     ours: f64,
     /// Nanoseconds per packet.
     floor: f64,
+    /// Nanoseconds per packet; `None` if Janus lost packets, or has no such room.
+    peer: Option<f64>,
     /// Packets passed to the kernel as one buffer, on average.
     packets_per_run: f64,
 }
@@ -296,8 +250,9 @@ struct Output {
 
 impl Round {
     fn line(&self) -> String {
-        let Self { ours, floor, packets_per_run } = self;
-        format!("{ours:7.0} {floor:7.0} {:5.2} {packets_per_run:5.1} a run", ours / floor)
+        let Self { ours, floor, peer, packets_per_run } = self;
+        let peer = peer.unwrap_or(f64::NAN);
+        format!("{ours:7.0} {floor:7.0} {:5.2} {packets_per_run:5.1} a run; Janus {peer:7.0}", ours / floor)
     }
 }
 
@@ -308,17 +263,22 @@ impl Bench {
         if options.case.is_none() {
             self.delay(&results)?;
         }
+        let name = self.peer.as_ref().map(|peer| peer.name.clone()).unwrap_or_default();
         results.print("sfu", |case, rounds| {
+            let of_peer: Vec<_> = rounds.iter().filter_map(|round| round.peer).collect();
+            let peers =
+                if of_peer.is_empty() { json!({}) } else { json!({ &name: median(&of_peer, |ns| *ns).round() }) };
             let ratio = rounded(median(rounds, |round| round.ours / round.floor), 3);
             json!({
                 "unit": "ns/packet", "ours": median(rounds, |round| round.ours).round(),
                 "floor": median(rounds, |round| round.floor).round(), "ratio": ratio,
                 "goal": case.ratio_max(), "met": ratio <= case.ratio_max(),
-                "packets_per_run": rounded(median(rounds, |round| round.packets_per_run), 1), "peers": {},
+                "packets_per_run": rounded(median(rounds, |round| round.packets_per_run), 1), "peers": peers,
             })
         })?;
         self.floor.sink.stop()?;
-        self.rooms.into_iter().try_for_each(|room| {
+        let peers = self.peer.map(|peer| peer.rooms).unwrap_or_default();
+        self.rooms.into_iter().chain(peers).try_for_each(|room| {
             room.stopwatch.map_or(Ok(()), Stopwatch::stop)?;
             room.sink.stop()
         })
@@ -358,17 +318,23 @@ impl Bench {
 
     fn round(&mut self, case: Case) -> Result<Round> {
         let mut memory = Memory::default();
-        for publisher in self.rooms.iter_mut().flat_map(|room| &mut room.publishers) {
+        let peers = self.peer.iter_mut().flat_map(|peer| &mut peer.rooms);
+        for publisher in self.rooms.iter_mut().chain(peers).flat_map(|room| &mut room.publishers) {
             publisher.idle(&mut memory)?;
         }
         let before = self.output()?;
-        let ours = self.ours(case, &mut memory)?;
+        let ours = self.forward(case, &mut memory)?;
         let after = self.output()?;
         let packets_per_run = (after.datagrams - before.datagrams) as f64 / (after.runs - before.runs).max(1) as f64;
         if self.is_strict && case.shape == Shape::Spaced && packets_per_run > SPACED_PACKETS_PER_RUN_MAX {
             bail!("packets left in heaps of {packets_per_run:.1}: the machine is too busy");
         }
-        Ok(Round { ours, floor: self.floor(case)?, packets_per_run })
+        let floor = self.floor(case)?;
+        let peer = self.forward_through_peer(case, &mut memory);
+        if let Some(Err(error)) = &peer {
+            eprintln!("{}: Janus: {error:#}", case.name);
+        }
+        Ok(Round { ours, floor, peer: peer.and_then(Result::ok), packets_per_run })
     }
 
     /// The node updates its counters twice a second.
@@ -378,20 +344,16 @@ impl Bench {
         Ok(Output { datagrams, runs: node::counter(self.http, "media_runs_out_total")? })
     }
 
-    fn ours(&mut self, case: Case, memory: &mut Memory) -> Result<f64> {
+    fn forward(&mut self, case: Case, memory: &mut Memory) -> Result<f64> {
         let room = self.rooms.iter_mut().find(|room| room.size == (case.publishers, case.subscribers));
-        let Room { publishers, sink, .. } = room.context("no room of this size")?;
-        publish(publishers, case.shape, case.packets_per_s, WARM, memory)?;
-        let (cpu, counts) = (process::cpu_ns(self.pid)?, sink.counts().snapshot());
-        publish(publishers, case.shape, case.packets_per_s, self.time, memory)?;
-        let (cpu, after) = (process::cpu_ns(self.pid)? - cpu, sink.counts().snapshot());
-        let received = after.received - counts.received;
-        self.check_loss(received, after.expected - counts.expected)?;
-        // A tenth too few means that the publisher fell behind.
-        if self.is_strict && (received as f64) < self.time.as_secs_f64() * case.sent_per_s() * 0.9 {
-            bail!("only {received} packets came");
-        }
-        Ok(cpu as f64 / received as f64)
+        room.context("no room of this size")?.forward(case, self.pid, self.time, self.is_strict, memory)
+    }
+
+    /// `None` without a room of this case's kind.
+    fn forward_through_peer(&mut self, case: Case, memory: &mut Memory) -> Option<Result<f64>> {
+        let peer = self.peer.as_mut()?;
+        let room = peer.rooms.iter_mut().find(|room| room.size == (case.publishers, case.subscribers))?;
+        Some(room.forward(case, peer.program.pid(), self.time, self.is_strict, memory))
     }
 
     fn floor(&mut self, case: Case) -> Result<f64> {
@@ -404,7 +366,7 @@ impl Bench {
         let (cpu, packets) = text.trim().split_once(' ').context("the floor said nothing")?;
         std::thread::sleep(Duration::from_millis(50));
         let after = self.floor.sink.counts().snapshot();
-        self.check_loss(after.received - before.received, after.expected - before.expected)?;
+        check_loss(after.received - before.received, after.expected - before.expected, self.is_strict)?;
         Ok(cpu.parse::<f64>()? / packets.parse::<f64>()?)
     }
 
@@ -419,14 +381,6 @@ impl Bench {
             command.arg("--offload");
         }
         Ok(command)
-    }
-
-    fn check_loss(&self, received: u64, expected: u64) -> Result<()> {
-        let lost = expected.saturating_sub(received) as f64 / expected.max(1) as f64;
-        if received == 0 || (self.is_strict && lost > LOSS_MAX) {
-            bail!("{:.2} % of {expected} packets were lost", 100.0 * lost);
-        }
-        Ok(())
     }
 
     fn check_decrypted(&self) -> Result<()> {
