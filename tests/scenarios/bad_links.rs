@@ -8,15 +8,9 @@ use world::browser::Guest;
 use world::net::{Link, Loss};
 use world::people::guest;
 
-const SEEDS_MAX: u64 = 10;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
 const LASTS: Duration = Duration::from_secs(32);
 const QUEUE: Duration = Duration::from_millis(200);
-
-/// The first of ten seeds: `WORLD_SEEDS=10` plays all of them.
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let number = std::env::var("WORLD_SEEDS").map_or(3, |value| value.parse().expect("a number"));
-    1..=SEEDS_MAX.min(number)
-}
 
 /// The requirements for the whole time on a bad link.
 struct Row {
@@ -60,18 +54,18 @@ fn call_over_slow_uplink(seed: u64, rate_bps: u64) -> World {
 #[test]
 fn up_600() {
     let row = Row { frozen_max: Duration::from_secs(1), frames_per_s_min: 15.0, concealed_max: 0.005 };
-    seeds().for_each(|seed| row.check(&mut call_over_slow_uplink(seed, 600_000)));
+    SEEDS.for_each(|seed| row.check(&mut call_over_slow_uplink(seed, 600_000)));
 }
 
 #[test]
 fn up_300() {
     let row = Row { frozen_max: Duration::from_secs(2), frames_per_s_min: 12.0, concealed_max: 0.01 };
-    seeds().for_each(|seed| row.check(&mut call_over_slow_uplink(seed, 300_000)));
+    SEEDS.for_each(|seed| row.check(&mut call_over_slow_uplink(seed, 300_000)));
 }
 
 #[test]
 fn down_1500() {
-    for seed in seeds() {
+    for seed in SEEDS {
         let mut world = call(seed, &["grace"]);
         slow_down(&mut world, "grace", 1_500_000);
         let begin = Duration::from_secs(2);
@@ -86,7 +80,7 @@ fn down_1500() {
 #[test]
 fn random_loss_costs_neither_frames_nor_size() {
     for (loss, concealed_max) in [(0.02, 0.001), (0.05, 0.003), (0.1, 0.008)] {
-        for seed in seeds() {
+        for seed in SEEDS {
             let mut world = call(seed, &["grace"]);
             world.access("grace").down.loss = Loss::Random(loss);
             Row { frozen_max: Duration::ZERO, frames_per_s_min: 19.0, concealed_max }.check(&mut world);
@@ -98,7 +92,7 @@ fn random_loss_costs_neither_frames_nor_size() {
 /// The path becomes longer in the middle of the call, as after a change of networks.
 #[test]
 fn a_long_way_with_loss() {
-    for seed in seeds() {
+    for seed in SEEDS {
         let mut world = call(seed, &["grace"]);
         let far = Link { delay: Duration::from_millis(100), ..Link::default() };
         let access = world.access("grace");
@@ -116,7 +110,7 @@ fn a_long_way_with_loss() {
 
 #[test]
 fn down_and_up_again() {
-    for seed in seeds() {
+    for seed in SEEDS {
         let mut world = call(seed, &["grace"]);
         slow_down(&mut world, "grace", 5_000_000);
         world.mark();
