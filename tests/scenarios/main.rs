@@ -30,3 +30,4 @@ mod seeds;
 mod slots;
 mod slow_links;
 mod viewing;
+mod without_transport_cc;

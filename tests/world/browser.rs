@@ -57,6 +57,8 @@ pub struct Guest {
     pub sends_layers: bool,
     /// If true, the arrival of every packet is reported, as in browsers.
     pub reports_arrivals: bool,
+    /// If true, the browser does not know transport-wide congestion control, neither as publisher nor as viewer.
+    pub lacks_transport_cc: bool,
     /// If true, the uplink adapts to its capacity as in libwebrtc, instead of carrying everything.
     pub adapts: bool,
     /// If true, the client waits for a silent path to return, instead of restarting ICE.

@@ -32,6 +32,7 @@ pub fn guest(name: &str) -> Guest {
         takes_more_slots: true,
         sends_layers: false,
         reports_arrivals: false,
+        lacks_transport_cc: false,
         adapts: false,
         is_patient: false,
     }

@@ -15,6 +15,7 @@ mod overflow;
 pub mod overload;
 mod probe;
 mod rate;
+pub mod remb;
 mod reported;
 pub mod sent;
 pub mod uplink;

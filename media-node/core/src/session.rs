@@ -6,6 +6,7 @@ pub mod srtp;
 pub mod streams;
 
 use crate::congestion::allocate::{Estimate, Raises};
+use crate::congestion::arrivals::Arrivals;
 use crate::congestion::bandwidth::Bandwidth;
 use crate::congestion::controller::Controller;
 use crate::congestion::limited::Limited;
@@ -52,7 +53,7 @@ pub struct Session {
     pub sections: Vec<parameters::Section>,
     /// Offset of its wall clock.
     pub clock_offset: ClockOffset,
-    /// Set if it publishes, and transport-wide feedback is negotiated for that.
+    /// Set if it publishes.
     pub uplink: Option<Box<Uplink>>,
     /// The controller of its downlink, if it receives anything.
     pub congestion: Option<Controller>,
@@ -162,13 +163,15 @@ impl Session {
         self.ice.last_check_at().unwrap_or(self.opened_at) + ice_lite::CONSENT_TIMEOUT
     }
 
-    /// Starts or stops arrival reports, depending on the published sections.
+    /// Starts or stops measuring the uplink, depending on the published sections.
     pub fn set_uplink(&mut self, now: Instant) {
-        let published = self.sections.iter().filter(|section| section.flow == Flow::ClientToNode);
+        let mut published = self.sections.iter().filter(|section| section.flow == Flow::ClientToNode).peekable();
+        let publishes = published.peek().is_some();
         // Bundled sections use one id for one extension (RFC 8843 §9).
         let extension = published.filter_map(|section| section.extensions.transport_cc).next();
-        if self.uplink.as_ref().map(|uplink| uplink.arrivals.extension()) != extension {
-            self.uplink = extension.map(|extension| Box::new(Uplink::new(now, extension)));
+        let before = self.uplink.as_ref().map(|uplink| uplink.arrivals.as_ref().map(Arrivals::extension));
+        if before != publishes.then_some(extension) {
+            self.uplink = publishes.then(|| Box::new(Uplink::new(now, extension)));
         }
     }
 

@@ -130,7 +130,9 @@ impl Browser {
                 }
                 Packet::Malformed { packet_type } => self.breach(format!("malformed RTCP of type {packet_type}")),
                 Packet::Estimate { bitrate_bps, .. } if self.uplink.is_none() => {
-                    publish::divide(&mut self.publishers, bitrate_bps);
+                    // Alone, an estimate is for sound too.
+                    let sound_bps = if self.guest.lacks_transport_cc { publish::SOUND_BPS } else { 0 };
+                    publish::divide(&mut self.publishers, bitrate_bps.saturating_sub(sound_bps));
                 }
                 Packet::Estimate { bitrate_bps, .. } => self.adapt(|uplink, _| {
                     uplink.limit(bitrate_bps);

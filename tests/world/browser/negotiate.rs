@@ -13,7 +13,11 @@ impl Browser {
     /// The text of an offer with the current layout.
     pub(super) fn write_offer(&mut self) -> String {
         self.offer_version += 1;
-        let text = offer::write(self.guest.make, self.offer_version, &self.credentials, &self.offered.0);
+        let mut text = offer::write(self.guest.make, self.offer_version, &self.credentials, &self.offered.0);
+        if self.guest.lacks_transport_cc {
+            let is_other = |line: &&str| !line.contains("transport-wide-cc") && !line.ends_with(" transport-cc");
+            text = text.split_inclusive("\r\n").filter(|line| is_other(&line.trim_end())).collect();
+        }
         self.offered.1.clone_from(&text);
         text
     }

@@ -199,6 +199,12 @@ impl Publisher {
         self
     }
 
+    /// Its rate, if that is below its demand.
+    #[must_use]
+    pub fn limit_bps(&self) -> Option<u64> {
+        self.limit_bps
+    }
+
     /// True if it sends less than its demand.
     #[must_use]
     pub fn is_limited(&self) -> bool {

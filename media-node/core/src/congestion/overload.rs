@@ -4,6 +4,7 @@
 use super::acknowledged::{Acknowledged, STEADY};
 use super::base::Base;
 use crate::packet::TRANSPORT_BYTES;
+use shared::rtp_parameters::MediaKind;
 use std::time::{Duration, Instant};
 
 /// Losses among the last 64 packets, in this many gaps, that indicate an overload: a few gaps are outages.
@@ -114,8 +115,17 @@ pub struct Overload {
 #[derive(Debug, Default)]
 struct Queue {
     base: Base,
-    last: Option<Audio>,
+    last: Option<Sample>,
     wait: Duration,
+}
+
+/// A packet's timestamp.
+#[derive(Clone, Copy, Debug)]
+pub struct Time {
+    pub kind: MediaKind,
+    pub ssrc: u32,
+    pub timestamp: u32,
+    pub clock_rate: u32,
 }
 
 /// Packets have waited noticeably since then.
@@ -127,9 +137,8 @@ struct Queued {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Audio {
-    ssrc: u32,
-    timestamp: u32,
+struct Sample {
+    time: Time,
     /// Since the first packet, by its timestamp and by our clock.
     sent: Duration,
     arrived: Duration,
@@ -201,8 +210,11 @@ impl Overload {
         has_just_ended || self.is_busy(now)
     }
 
-    pub fn record_audio(&mut self, now: Instant, ssrc: u32, timestamp: u32, clock_rate: u32) {
-        self.queue.record(now, ssrc, timestamp, clock_rate);
+    /// Measures the queue by a packet of audio, or by the first packet of a frame of video where no audio is sent.
+    pub fn record_time(&mut self, now: Instant, time: Time) {
+        if !self.queue.record(now, time) {
+            return;
+        }
         let wait = self.queue.wait(now);
         if wait <= NOTICEABLE {
             self.queued = None;
@@ -216,20 +228,50 @@ impl Overload {
         }
     }
 
+    /// The time that packets wait, if it is known.
+    pub fn wait(&self, now: Instant) -> Option<Duration> {
+        self.queue.known_wait(now)
+    }
+
+    /// The rate that arrived in this time.
+    pub fn arrived_bps(&self, lately: Duration) -> Option<f64> {
+        self.arrived.bps(lately)
+    }
+
     /// Records an arrived packet by its transport-wide sequence number.
     pub fn record(&mut self, now: Instant, sequence: u16, bytes: usize) -> Option<Change> {
+        let distance = sequence.wrapping_sub(self.highest.unwrap_or(sequence.wrapping_sub(1))) as i16;
+        if distance > 0 {
+            self.highest = Some(sequence);
+            self.advance(distance.unsigned_abs());
+        } else {
+            self.recent |= 1_u64.checked_shl(distance.unsigned_abs().into()).unwrap_or(0);
+        }
+        self.note(now, bytes)
+    }
+
+    /// Records an arrived packet without such a number, by its distance from the highest number of its stream; 0 for a
+    /// retransmission.
+    pub fn record_unnumbered(&mut self, now: Instant, distance: i16, bytes: usize) -> Option<Change> {
+        match distance {
+            1.. => self.advance(distance.unsigned_abs()),
+            0 => {}
+            // Most likely the newest loss was none.
+            ..0 => self.recent |= self.recent.wrapping_add(1),
+        }
+        self.note(now, bytes)
+    }
+
+    fn advance(&mut self, distance: u16) {
+        self.recent = self.recent.checked_shl(distance.into()).unwrap_or(0) | 1;
+    }
+
+    fn note(&mut self, now: Instant, bytes: usize) -> Option<Change> {
         let bytes = (bytes + TRANSPORT_BYTES).min(usize::from(u16::MAX));
         self.arrived.add(now.saturating_duration_since(self.origin), bytes as u16);
         self.calm_at.get_or_insert(now + STEADY);
         if now.saturating_duration_since(std::mem::replace(&mut self.arrived_at, now)) >= SILENCE {
             self.silent_until = now;
-        }
-        let distance = sequence.wrapping_sub(self.highest.unwrap_or(sequence.wrapping_sub(1))) as i16;
-        if distance > 0 {
-            self.highest = Some(sequence);
-            self.recent = self.recent.checked_shl(distance.unsigned_abs().into()).unwrap_or(0) | 1;
-        } else {
-            self.recent |= 1_u64.checked_shl(distance.unsigned_abs().into()).unwrap_or(0);
         }
         let (lost, gaps) = (self.recent.count_zeros(), self.gaps());
         let waits = self.queue.wait(now) > QUEUE;
@@ -302,26 +344,38 @@ impl Overload {
 }
 
 impl Queue {
-    fn record(&mut self, now: Instant, ssrc: u32, timestamp: u32, clock_rate: u32) {
-        let Some(last) = self.last.filter(|last| last.ssrc == ssrc) else { return self.begin(now, ssrc, timestamp) };
-        let ticks = timestamp.wrapping_sub(last.timestamp);
-        if ticks > u32::MAX / 2 {
-            return; // Overtaken, or repeated.
+    /// Returns false if the packet tells nothing.
+    fn record(&mut self, now: Instant, time: Time) -> bool {
+        let Some(last) = self.last.filter(|last| last.time.ssrc == time.ssrc) else { return self.begin(now, time) };
+        let ticks = time.timestamp.wrapping_sub(last.time.timestamp);
+        if ticks == 0 || ticks > u32::MAX / 2 {
+            return false; // Another packet of a frame; overtaken, or repeated.
         }
-        let step = Duration::from_secs_f64(f64::from(ticks) / f64::from(clock_rate.max(1)));
+        let step = Duration::from_secs_f64(f64::from(ticks) / f64::from(time.clock_rate.max(1)));
         let arrived = last.arrived + now.saturating_duration_since(last.at);
         let sent = last.sent + step;
         self.wait = self.base.add(sent, arrived).queue;
         if step > LEAP || self.wait > QUEUE_MAX {
-            return self.begin(now, ssrc, timestamp);
+            return self.restart(now, time);
         }
-        self.last = Some(Audio { ssrc, timestamp, sent, arrived, at: now });
+        self.last = Some(Sample { time, sent, arrived, at: now });
+        true
     }
 
-    fn begin(&mut self, now: Instant, ssrc: u32, timestamp: u32) {
-        let last = Audio { ssrc, timestamp, sent: Duration::ZERO, arrived: Duration::ZERO, at: now };
+    /// Follows one stream as long as it is sent; audio takes the place of video.
+    fn begin(&mut self, now: Instant, time: Time) -> bool {
+        let is_replaced = |last: &Sample| {
+            let is_better = last.time.kind == MediaKind::Video && time.kind == MediaKind::Audio;
+            is_better || now.saturating_duration_since(last.at) >= QUEUE_HOLDS
+        };
+        self.last.as_ref().is_none_or(is_replaced) && self.restart(now, time)
+    }
+
+    fn restart(&mut self, now: Instant, time: Time) -> bool {
+        let last = Sample { time, sent: Duration::ZERO, arrived: Duration::ZERO, at: now };
         *self = Self { base: Base::default(), last: Some(last), wait: Duration::ZERO };
         self.base.add(Duration::ZERO, Duration::ZERO);
+        true
     }
 
     fn wait(&self, now: Instant) -> Duration {
@@ -330,7 +384,7 @@ impl Queue {
 
     /// `None` without recent audio.
     fn known_wait(&self, now: Instant) -> Option<Duration> {
-        let holds = |last: &Audio| now.saturating_duration_since(last.at) < QUEUE_HOLDS;
+        let holds = |last: &Sample| now.saturating_duration_since(last.at) < QUEUE_HOLDS;
         self.last.as_ref().is_some_and(holds).then_some(self.wait)
     }
 }
@@ -340,6 +394,10 @@ mod tests {
     use super::*;
     use crate::random::Random;
     use crate::virtual_time::start;
+
+    fn audio(ssrc: u32, timestamp: u32) -> Time {
+        Time { kind: MediaKind::Audio, ssrc, timestamp, clock_rate: 48_000 }
+    }
 
     /// Sends packets 4 ms apart, of which those arrive that `arrives` lets through; returns the changes with their
     /// times.
@@ -392,6 +450,31 @@ mod tests {
         assert!(arrives.len() == 8 && arrives[1..].iter().all(|kbps| (4..13).contains(kbps)), "{arrives:?}");
     }
 
+    /// Sends packets of three streams in turn without common numbers, of which those arrive that `arrives` lets through;
+    /// true if that is an overload.
+    fn overloads_unnumbered(mut arrives: impl FnMut(u64) -> bool) -> bool {
+        let mut overload = Overload::new(start());
+        let mut highest = [0; 3];
+        let mut changes = (0..3_000_u64).filter(|number| arrives(*number)).filter_map(|number| {
+            let (stream, index) = ((number % 3) as usize, (number / 3) as i16);
+            let distance = index - std::mem::replace(&mut highest[stream], index);
+            overload.record_unnumbered(start() + Duration::from_millis(number * 4), distance, 1_000)
+        });
+        changes.next().is_some()
+    }
+
+    #[test]
+    fn streams_numbered_on_their_own_show_an_overload_too() {
+        let mut random = Random::seeded(7);
+        assert!(overloads_unnumbered(|number| number < 1_000 || random.next_u64() % 100 >= 70));
+        assert!(!overloads_unnumbered(|number| number < 1_000 || random.next_u64() % 100 >= 10));
+        assert!(!overloads_unnumbered(|number| !(1_000..1_400).contains(&number)), "an outage");
+        let mut overload = Overload::new(start());
+        let distances = [3, -1, -1, 2, 0].repeat(1_000);
+        let changes = distances.into_iter().filter_map(|distance| overload.record_unnumbered(start(), distance, 100));
+        assert_eq!(changes.count(), 0, "overtaken packets and retransmissions");
+    }
+
     #[test]
     fn common_loss_is_no_overload() {
         assert_eq!(lossy(20_000, 10), []);
@@ -419,7 +502,7 @@ mod tests {
             if (100..116).contains(&number) && number % 2 == 0 {
                 continue;
             }
-            overload.record_audio(at, 7, timestamp.wrapping_add(number as u32 * 960), 48_000);
+            overload.record_time(at, audio(7, timestamp.wrapping_add(number as u32 * 960)));
             changes.extend(overload.record(at, number as u16, 100));
         }
         changes
@@ -446,7 +529,7 @@ mod tests {
                 let at = start() + Duration::from_micros(free_us + 1_000 * longer_ms);
                 let change = overload.record(at, number, bytes as usize);
                 if bytes == 200 {
-                    overload.record_audio(at, 7, sent_ms as u32 * 48, 48_000);
+                    overload.record_time(at, audio(7, sent_ms as u32 * 48));
                 }
                 number += 1;
                 changes.extend(change.map(|change| (free_us / 1_000 - STEP_MS, change)));
@@ -469,6 +552,20 @@ mod tests {
     }
 
     #[test]
+    fn one_stream_is_measured_at_a_time_audio_if_there_is_any() {
+        let mut queue = Queue::default();
+        let at = |ms| start() + Duration::from_millis(ms);
+        let video = |ssrc, ms: u32| Time { kind: MediaKind::Video, ssrc, timestamp: ms * 90, clock_rate: 90_000 };
+        let mut measures = |ms: u32, time| queue.record(at(ms.into()), time);
+        assert!(measures(0, video(1, 0)));
+        assert!(!measures(1, video(1, 0)) && !measures(2, video(2, 0)), "a frame's next packet, another layer");
+        assert!(measures(50, video(1, 50)));
+        assert!(measures(60, audio(3, 0)));
+        assert!(!measures(100, video(1, 100)) && !measures(101, audio(4, 0)));
+        assert!(measures(600, video(1, 600)), "the audio has ended");
+    }
+
+    #[test]
     fn timestamps_that_count_from_elsewhere_are_no_queue() {
         let mut queue = Queue::default();
         let at = |ms| start() + Duration::from_millis(ms);
@@ -481,7 +578,7 @@ mod tests {
             (3_020, 1, 3_840, 0),
             (3_040, 2, 77, 0),
         ] {
-            queue.record(at(ms), ssrc, timestamp, 48_000);
+            queue.record(at(ms), audio(ssrc, timestamp));
             assert_eq!(queue.wait(at(ms)), Duration::from_millis(wait_ms), "{ms}");
         }
         assert_eq!(queue.wait(at(9_000)), Duration::ZERO);

@@ -68,6 +68,11 @@ impl Receiver {
         self.ssrc
     }
 
+    /// The distance of a number from the highest: up to half a cycle ahead or behind (RFC 3550 §A.1).
+    pub fn distance(&self, sequence: u16) -> i16 {
+        self.range.map_or(1, |range| sequence.wrapping_sub(range.highest as u16) as i16)
+    }
+
     /// Counts a packet of the stream. Returns its index (the extended sequence number) if it must be forwarded, `None`
     /// if it is a duplicate or too old.
     pub fn packet(&mut self, now: Instant, arrived: NtpTime, sequence: u16, timestamp: u32) -> Option<u64> {
@@ -137,7 +142,7 @@ impl Receiver {
             set(&mut self.window, first);
             return Some(first);
         };
-        // The nearest index with these low bits: up to half a cycle ahead or behind (RFC 3550 §A.1).
+        // The nearest index with these low bits.
         let distance = sequence.wrapping_sub(range.highest as u16) as i16;
         if distance > 0 {
             let index = range.highest + distance as u64;

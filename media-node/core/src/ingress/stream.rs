@@ -324,6 +324,12 @@ impl Stream {
         Some(offset.ours(clock.ntp)?.plus_micros(ticks * 1_000_000 / rate))
     }
 
+    /// The distance of a packet of the stream itself from its highest number.
+    pub fn distance(&self, header: &RtpHeader<'_>) -> i16 {
+        let receiver = self.receiver.as_ref().filter(|receiver| receiver.ssrc() == header.ssrc);
+        receiver.map_or(1, |receiver| receiver.distance(header.sequence))
+    }
+
     /// In ticks per second.
     pub fn clock_rate(&self) -> u32 {
         self.section.codecs.first().map_or(1, |codec| codec.clock_rate)

@@ -1,7 +1,8 @@
 //! The incoming path of an RTP packet: assigned to a session, decrypted in place, accepted by its stream.
 
 use super::{Sfu, Timer};
-use crate::ingress::stream::{Received, Subscriber};
+use crate::congestion::overload::Time;
+use crate::ingress::stream::{Received, Stream, Subscriber};
 use crate::keys::{SessionKey, StreamKey};
 use crate::path::Path;
 use crate::rtp::RtpHeader;
@@ -30,13 +31,24 @@ impl Sfu {
         self.stats.rtp_in += 1;
         let mut overload = None;
         if let Some(uplink) = &mut session.uplink
-            && let Some(&[s0, s1]) = header.extension(uplink.arrivals.extension())
+            && let Some(arrivals) = &mut uplink.arrivals
+            && let Some(&[s0, s1]) = header.extension(arrivals.extension())
         {
             let number = u16::from_be_bytes([s0, s1]);
             overload = uplink.overload.record(now, number, packet.len());
-            if let Some(due) = uplink.arrivals.record(now, number, header.ssrc, packet.len()) {
+            if let Some(due) = arrivals.record(now, number, header.ssrc, packet.len()) {
                 self.deadlines.set(Timer::Arrivals(key), Some(due));
             }
+        }
+        let unnumbered = session.uplink.as_mut().filter(|uplink| uplink.arrivals.is_none());
+        let is_unnumbered = unnumbered.is_some();
+        if let Some(uplink) = unnumbered {
+            let stream = match session.streams.use_of(&header) {
+                Some(Use::Media(stream)) => self.streams.get(stream),
+                Some(Use::Repair(_) | Use::Unused) | None => None,
+            };
+            let distance = stream.map_or(0, |stream| stream.distance(&header));
+            overload = uplink.overload.record_unnumbered(now, distance, packet.len());
         }
         let received = match session.streams.use_of(&header).ok_or(DropReason::UnknownStream)? {
             Use::Media(stream) => {
@@ -50,6 +62,7 @@ impl Sfu {
             }
             Use::Unused => return Err(DropReason::UnusedEncoding),
         };
+        self.note_time(now, key, received.0, &header, is_unnumbered);
         self.note_audio(now, key, received.0, &header, payload);
         if header.marker {
             self.note_frame(now, received.0);
@@ -79,7 +92,26 @@ impl Sfu {
         Ok(())
     }
 
-    /// Measures by audio how long packets wait on the publisher's link, and if the publisher speaks.
+    /// Measures how long packets wait on the publisher's link: by audio, without transport-wide numbers by any stream.
+    fn note_time(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        stream: StreamKey,
+        header: &RtpHeader<'_>,
+        is_unnumbered: bool,
+    ) {
+        let is_measured = |stream: &&Stream| is_unnumbered || stream.kind == MediaKind::Audio;
+        let Some(stream) = self.streams.get(stream).filter(is_measured) else { return };
+        let Some(uplink) = self.sessions.get_mut(key).and_then(|session| session.uplink.as_mut()) else { return };
+        let (kind, clock_rate) = (stream.kind, stream.clock_rate());
+        let time = Time { kind, ssrc: header.ssrc, timestamp: header.timestamp, clock_rate };
+        if uplink.record_time(now, time) {
+            self.report_cap(key);
+        }
+    }
+
+    /// Notices that the publisher begins to speak.
     fn note_audio(
         &mut self,
         now: Instant,
@@ -89,12 +121,7 @@ impl Sfu {
         payload: &[u8],
     ) {
         let stream = self.streams.get_mut(stream_key).filter(|stream| stream.kind == MediaKind::Audio);
-        let Some(stream) = stream else { return };
-        let speaks_up = stream.listen(now, header, payload);
-        if let Some(uplink) = self.sessions.get_mut(key).and_then(|session| session.uplink.as_mut()) {
-            uplink.overload.record_audio(now, header.ssrc, header.timestamp, stream.clock_rate());
-        }
-        if speaks_up {
+        if stream.is_some_and(|stream| stream.listen(now, header, payload)) {
             self.note_voice(now, key, stream_key);
         }
     }

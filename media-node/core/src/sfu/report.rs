@@ -1,6 +1,7 @@
 //! Messages to clients: reports, requests for missing packets, and key frame requests.
 
 use super::{Sfu, Timer};
+use crate::congestion::remb;
 use crate::ingress::missing;
 use crate::ingress::track::Track;
 use crate::keys::{SessionKey, StreamKey};
@@ -21,9 +22,6 @@ const COMPOUND_BYTES_MAX: usize = 1_200;
 /// Most sender reports (28 bytes each) of one compound, in addition to a receiver report of 31 blocks (752 bytes at
 /// most) and an estimate.
 const SENDER_REPORTS_PER_COMPOUND: usize = 8;
-/// The rate allowed to publishers without transport-wide feedback. It is only an upper bound, and the browser's own
-/// loss-based control stays below it.
-const PUBLISHER_BITRATE_BPS_MAX: u64 = 8_000_000;
 /// Canonical name of all the node's streams (RFC 3550 §6.5.1).
 const CANONICAL_NAME: &[u8] = b"rotunda";
 
@@ -47,8 +45,8 @@ impl Sfu {
         let feedback_ssrc = session.feedback_ssrc;
         let Some(mut uplink) = session.uplink.take() else { return };
         let hides_losses = uplink.overload.hides_losses(now);
-        loop {
-            let Some(report) = uplink.arrivals.next_report(now, hides_losses) else { break };
+        while let Some(arrivals) = &mut uplink.arrivals {
+            let Some(report) = arrivals.next_report(now, hides_losses) else { break };
             let mut told = 0;
             self.send_rtcp(key, |writer| {
                 writer.receiver_report(feedback_ssrc, std::iter::empty())?;
@@ -56,7 +54,7 @@ impl Sfu {
                 Ok(())
             });
             self.stats.arrival_reports_out += u64::from(told > 0);
-            uplink.arrivals.reported(told);
+            arrivals.reported(told);
         }
         if let Some(session) = self.sessions.get_mut(key) {
             session.uplink = Some(uplink);
@@ -66,29 +64,35 @@ impl Sfu {
     /// Reports the reception of the client's streams.
     fn report_reception(&mut self, now: Instant, key: SessionKey) {
         let ntp = self.clock.at(now);
-        let Some(session) = self.sessions.get(key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
-        // A client with arrival reports probes for its rate; for it an estimate is only a cap.
-        let most = self.bandwidth.client_in_bps_max;
-        let needs_estimate = session.uplink.is_none() || session.limit_bps().is_some() || most.is_some();
-        let estimate_bps = video_bps_max(session, most);
         let mut blocks = Vec::with_capacity(session.tracks.len());
         let mut videos = Vec::with_capacity(session.tracks.len());
+        let (mut arrived_bps, mut lost_bps) = (0.0, 0.0);
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
         for key in tracks.flat_map(Track::streams) {
             let Some(stream) = self.streams.get_mut(key) else { continue };
-            let is_video = stream.kind == MediaKind::Video;
+            let bps = stream.bitrate_bps(now) as f64;
             let Some(block) = stream.receiver().and_then(|receiver| receiver.report(ntp)) else { continue };
-            videos.extend((is_video && needs_estimate).then_some(block.ssrc));
+            (arrived_bps, lost_bps) = (arrived_bps + bps, lost_bps + bps * f64::from(block.fraction_lost) / 256.0);
+            videos.extend((stream.kind == MediaKind::Video).then_some(block.ssrc));
             blocks.push(block);
         }
         if blocks.is_empty() {
             return;
         }
+        if let Some(uplink) = &mut session.uplink {
+            uplink.report(now, arrived_bps, lost_bps / arrived_bps.max(1.0));
+        }
+        // A client with arrival reports probes for its rate; for it an estimate is only a cap.
+        let has_arrivals = session.uplink.as_ref().is_some_and(|uplink| uplink.arrivals.is_some());
+        let most = self.bandwidth.client_in_bps_max;
+        let needs_estimate = !has_arrivals || session.limit_bps().is_some() || most.is_some();
+        let estimate_bps = needs_estimate.then(|| video_bps_max(session, most)).filter(|_| !videos.is_empty());
         self.send_rtcp(key, |writer| {
             writer.receiver_report(feedback_ssrc, blocks.into_iter())?;
             writer.canonical_name(feedback_ssrc, CANONICAL_NAME)?;
-            if videos.is_empty() { Ok(()) } else { writer.estimate(feedback_ssrc, estimate_bps, &videos) }
+            estimate_bps.map_or(Ok(()), |bps| writer.estimate(feedback_ssrc, bps, &videos))
         });
     }
 
@@ -216,5 +220,5 @@ impl Sfu {
 
 /// The limit of a client's video: its link, its viewers' downlinks, and the operator's limit.
 fn video_bps_max(session: &Session, most: Option<u64>) -> u64 {
-    [session.limit_bps(), most].into_iter().flatten().min().unwrap_or(PUBLISHER_BITRATE_BPS_MAX)
+    [session.limit_bps(), most].into_iter().flatten().min().unwrap_or(remb::BPS_MAX)
 }
