@@ -1,6 +1,8 @@
 /** One RTCPeerConnection: the sections it publishes, its receive slots, its offers and answers. */
 import type { IceServer, MediaKind, Mid, TrackSource } from "./protocol.gen";
 import type { Layer, Stream } from "./layers";
+import type { Dip } from "./attempts";
+import { dipped } from "./attempts";
 import { limited } from "./camera-limit";
 import { announce, layersOf, linesOf, watched } from "./layers";
 import type { CameraLimit } from "./profile";
@@ -62,6 +64,7 @@ export class Peer {
   /** The layers in use, for the sections reported by the edge. */
   readonly #wanted = new Map<Mid, readonly string[]>();
   #limit: CameraLimit | null = null;
+  #dip: Dip | null = null;
   #held: RTCSessionDescriptionInit | null = null;
 
   constructor({ sources, iceServers, iceTransportPolicy, preferCodec = "vp8" }: PeerOptions) {
@@ -179,6 +182,23 @@ export class Peer {
     void this.#shapeScreen();
   }
 
+  /** The camera's layers without a dip; none without a camera. */
+  get cameraLayers(): Layer[] {
+    const camera = this.#published.get("camera");
+    if (camera === undefined) {
+      return [];
+    }
+    const wanted = camera.mid === null ? undefined : this.#wanted.get(camera.mid);
+    const lines = linesOf(camera.sender.track);
+    return limited(watched(layersOf(lines), wanted), lines, this.#limit);
+  }
+
+  /** Sends less for a moment; `null` ends that. Also repeats a change that the browser refused before. */
+  setDip(dip: Dip | null): void {
+    this.#dip = dip;
+    void this.#shapeCamera();
+  }
+
   /** Publishes exactly these sources from the next offer on; the others stop sending immediately. */
   publish(sources: readonly PublishedSource[]): void {
     for (const [source, transceiver] of this.#published) {
@@ -246,9 +266,7 @@ export class Peer {
       return;
     }
     const parameters = camera.sender.getParameters();
-    const wanted = camera.mid === null ? undefined : this.#wanted.get(camera.mid);
-    const lines = linesOf(camera.sender.track);
-    if (shape(parameters.encodings, limited(watched(layersOf(lines), wanted), lines, this.#limit))) {
+    if (shape(parameters.encodings, dipped(this.cameraLayers, this.#dip))) {
       // A change that a browser refuses while it applies a description is retried afterwards.
       await camera.sender.setParameters(parameters).catch(() => undefined);
     }

@@ -474,11 +474,11 @@ export class Room extends RoomRequests {
   }
 
   #followUplink(counters: Counters): void {
-    const { camera } = this.#local;
-    const { limit, audioOnly, warning } = this.#uplink.take(counters, this.#state.publishes && camera.sends);
+    this.#transport.setDip(this.#uplink.attempts.take(counters, this.#transport.cameraLayers));
+    const { limit, audioOnly, warning } = this.#uplink.take(counters, this.#state.publishes && this.#local.camera.sends);
     if (limit !== undefined) {
       this.#transport.setCameraLimit(limit);
-      this.#mute("camera", !camera.sends);
+      this.#mute("camera", !this.#local.camera.sends);
     }
     if (audioOnly !== undefined) {
       this.emit("audio_only", { audioOnly });

@@ -1,6 +1,8 @@
 /** The media transport of a room: the peer connection, its replacement in progress, and their liveness. */
+import type { Dip } from "./attempts";
 import { Cadence, TICK_MS } from "./cadence";
 import { RoomError } from "./errors";
+import type { Layer } from "./layers";
 import type { CameraLimit } from "./profile";
 import type { PeerOptions, PublishedSource } from "./peer";
 import { Peer } from "./peer";
@@ -156,6 +158,14 @@ export class Transport {
   setCameraLimit(limit: CameraLimit | null): void {
     this.#limit = limit;
     this.#current?.setCameraLimit(limit);
+  }
+
+  get cameraLayers(): Layer[] {
+    return this.#current?.cameraLayers ?? [];
+  }
+
+  setDip(dip: Dip | null): void {
+    this.#current?.setDip(dip);
   }
 
   /** Publishes exactly these sources from the next offer on. */

@@ -1,4 +1,5 @@
 /** Derives the camera's limit and user notifications from the uplink statistics. Pure; time is an argument. */
+import { Attempts } from "./attempts";
 import { AudioOnly } from "./audio-only";
 import type { CameraLimit, Profile, QualityWarning } from "./profile";
 import { ProfileController } from "./profile";
@@ -22,6 +23,7 @@ export const NO_PICTURE: CameraLimit = { bitrateBps: 0, lines: null, framesPerSe
 export class Uplink {
   readonly #profile: ProfileController | null;
   readonly #audioOnly = new AudioOnly();
+  readonly attempts = new Attempts();
 
   constructor(profile: Profile | null) {
     this.#profile = profile === null ? null : new ProfileController(profile);
