@@ -248,7 +248,7 @@ fn parse_secrets(text: &str) -> Option<Vec<(String, String)>> {
 mod tests {
     use super::*;
     use shared::ParticipantId;
-    use shared::token::Grants;
+    use shared::token::{Bandwidth, Grants};
 
     #[test]
     fn an_api_key_is_an_id_and_its_whole_secret() {
@@ -286,6 +286,7 @@ mod tests {
             room: room.clone(),
             name: name.into(),
             grants: Grants::default(),
+            bandwidth: Bandwidth::default(),
             participants_max: None,
             jti: None,
             jti_until: None,

@@ -17,7 +17,7 @@ use crate::object;
 use crate::signal::{BanInfo, BanTerm, ParticipantChange, ParticipantInfo, RoomChange};
 use crate::text::Text;
 use crate::time::UnixMillis;
-use crate::token::Grants;
+use crate::token::{Bandwidth, Grants};
 use serde::{Deserialize, Serialize};
 
 /// Path of the OpenAPI document.
@@ -39,6 +39,9 @@ pub struct TokenRequest {
     /// If absent: publish, subscribe and chat, but neither moderate nor record.
     #[serde(default, deserialize_with = "object::object")]
     pub grants: Grants,
+    /// Limits on the participant's media; none if absent.
+    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Bandwidth::is_unlimited")]
+    pub bandwidth: Bandwidth,
     /// The room's limit of participants; applies if this is the first participant to join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
@@ -166,6 +169,9 @@ pub struct ParticipantPatch {
     /// Replaces all grants of the token.
     #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
+    /// Replaces both limits of the token; `{}` lifts them.
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Bandwidth>,
 }
 
 /// Bans a participant from a room, and removes them if they are in it.
@@ -223,6 +229,7 @@ impl Bounds for TokenRequest {
             return Err("lifetime_s is out of bounds");
         }
         Text::Name.check(&self.name)?;
+        self.bandwidth.check_bounds()?;
         RoomChange { participants_max: self.participants_max, ..RoomChange::default() }.check_bounds()
     }
 }
@@ -268,8 +275,8 @@ impl From<RoomPatch> for RoomChange {
 
 impl From<ParticipantPatch> for ParticipantChange {
     fn from(patch: ParticipantPatch) -> Self {
-        let ParticipantPatch { name, metadata, grants } = patch;
-        Self { name, metadata, grants }
+        let ParticipantPatch { name, metadata, grants, bandwidth } = patch;
+        Self { name, metadata, grants, bandwidth }
     }
 }
 
@@ -315,25 +322,39 @@ mod tests {
             assert_eq!(object::arrays::check_refused(&body, parse), structures, "{body}");
         }
         let (name, metadata) = (Some("Ada".to_string()), Some("{}".to_string()));
+        let bandwidth = Bandwidth { send_bps_max: Some(500_000), receive_bps_max: Some(500_000) };
         check(
             &TokenRequest {
                 room: RoomId::parse("daily").expect("valid"),
                 participant: ParticipantId::parse("ada").expect("valid"),
                 name: "Ada".into(),
                 grants: Grants::default(),
+                bandwidth,
                 participants_max: Some(3),
                 lifetime_s: 60,
                 single_use: true,
             },
-            2,
+            3,
         );
         let room = Some(RoomId::parse("daily").expect("valid"));
         let (locked, participants_max, empty_timeout_ms) = (Some(true), Some(3), Some(2_000));
         let metadata = || metadata.clone();
         check(&RoomRequest { name: room, locked, metadata: metadata(), participants_max, empty_timeout_ms }, 1);
         check(&RoomPatch { locked, metadata: metadata(), participants_max, empty_timeout_ms }, 1);
-        check(&ParticipantPatch { name, metadata: metadata(), grants: Some(Grants::default()) }, 2);
+        let (grants, bandwidth) = (Some(Grants::default()), Some(bandwidth));
+        check(&ParticipantPatch { name, metadata: metadata(), grants, bandwidth }, 3);
         check(&BanRequest { lasts_ms: Some(2_000), address: true, reason: Some("spam".into()) }, 1);
+    }
+
+    #[test]
+    fn a_limit_leaves_room_for_audio() {
+        let check =
+            |bandwidth: &str| token_request(&format!(r#"{{"room":"r","participant":"p","bandwidth":{bandwidth}}}"#));
+        assert_eq!(check("{}"), Ok(()));
+        assert_eq!(check(r#"{"send_bps_max":50000,"receive_bps_max":4000000000}"#), Ok(()));
+        let refused = |error: Result<(), String>| error.is_err_and(|error| error.contains("50000 or more"));
+        assert!(refused(check(r#"{"send_bps_max":49999}"#)) && refused(check(r#"{"receive_bps_max":0}"#)));
+        assert!(check(r#"{"send_bps":60000}"#).is_err());
     }
 
     #[test]

@@ -168,6 +168,9 @@ pub const CONSENT_TIMEOUT_MS: u64 = 30_000;
 /// A room without participants is forgotten after this long.
 pub const EMPTY_ROOM_LIFETIME_MS: u64 = 60_000;
 
+/// The lowest limit of a participant's media: audio continues.
+pub const BANDWIDTH_BPS_MIN: u32 = 50_000;
+
 /// Shortest lifetime of an empty room: enough for its creator to look at it.
 pub const EMPTY_TIMEOUT_MS_MIN: u64 = 1_000;
 /// Longest lifetime of an empty room; it bounds how many empty rooms one API key keeps alive.

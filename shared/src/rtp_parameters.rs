@@ -2,6 +2,7 @@
 
 use crate::ids::{Mid, ParticipantId, SessionId};
 use crate::object;
+use crate::token::Bandwidth;
 use crate::trace::Trace;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct Session {
     /// The media sections, in the order of the offer.
     #[serde(deserialize_with = "object::list")]
     pub sections: Vec<Section>,
+    /// The limits on the participant's media.
+    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Bandwidth::is_unlimited")]
+    pub bandwidth: Bandwidth,
 }
 
 impl Session {

@@ -18,6 +18,8 @@ pub struct JoinClaims {
     pub name: String,
     #[serde(default)]
     pub grants: Grants,
+    #[serde(default, skip_serializing_if = "Bandwidth::is_unlimited")]
+    pub bandwidth: Bandwidth,
     /// The room's limit; counts only in the token of the first participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participants_max: Option<u32>,
@@ -113,6 +115,40 @@ impl Grants {
             moderate: self.moderate && !other.moderate,
             record: self.record && !other.record,
         }
+    }
+}
+
+/// Limits on a participant's media, in bits per second with the headers of RTP; no limit if absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Bandwidth {
+    /// For all video that the participant sends together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 50_000)))]
+    pub send_bps_max: Option<u32>,
+    /// For everything that the participant receives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 50_000)))]
+    pub receive_bps_max: Option<u32>,
+}
+
+impl Bandwidth {
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Checks what the types cannot express.
+    pub fn check_bounds(&self) -> Result<(), &'static str> {
+        let is_enough = |bps: Option<u32>| bps.is_none_or(|bps| bps >= limits::BANDWIDTH_BPS_MIN);
+        if is_enough(self.send_bps_max) && is_enough(self.receive_bps_max) {
+            return Ok(());
+        }
+        Err("send_bps_max and receive_bps_max must be 50000 or more")
     }
 }
 
@@ -305,6 +341,7 @@ mod tests {
             room: RoomId::parse("daily").expect("valid"),
             name: "Ada".into(),
             grants: Grants::default(),
+            bandwidth: Bandwidth::default(),
             participants_max: None,
             jti: None,
             jti_until: None,

@@ -7,7 +7,7 @@ use crate::limits;
 use crate::rtp_parameters::MediaKind;
 use crate::signal::{self, close_code};
 use crate::time::UnixMillis;
-use crate::token::Grants;
+use crate::token::{Bandwidth, Grants};
 use std::fmt::Write;
 use ts_rs::{Config, TS};
 
@@ -74,6 +74,7 @@ fn types(text: &mut String) {
     declare::<signal::LeaveReason>(text, &config);
     declare::<signal::RosterDifference>(text, &config);
     declare::<signal::Departure>(text, &config);
+    declare::<Bandwidth>(text, &config);
     declare::<Grants>(text, &config);
     declare::<signal::RoomInfo>(text, &config);
     declare::<signal::ParticipantChange>(text, &config);

@@ -65,6 +65,7 @@ describe("a participant's tracks", () => {
     connection: "connected",
     speaking: false,
     grants: { publish: true, subscribe: true, chat: true, moderate: false, record: false },
+    bandwidth: {},
     hasHandUp: false,
     quality: null,
     tracks,

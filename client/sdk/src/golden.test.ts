@@ -44,7 +44,7 @@ describe("golden messages", () => {
 
   /** Fields of participants, rooms, ICE servers and bans that are omitted when empty. */
   const absent: readonly string[] =
-    ["metadata", "grants", "hand_raised_at", "username", "credential", "audience", "resume_spread_ms", "address", "revision", "difference"];
+    ["metadata", "grants", "bandwidth", "send_bps_max", "receive_bps_max", "hand_raised_at", "username", "credential", "audience", "resume_spread_ms", "address", "revision", "difference"];
 
   test.each(messages)("$type is understood with every part as its type has it, and not otherwise", (message) => {
     for (const path of paths(message).filter(([field]) => field !== "type")) {

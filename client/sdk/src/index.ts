@@ -11,6 +11,7 @@ export type { VideoCodec } from "./peer";
 export type {
   BanInfo,
   BanTerm,
+  Bandwidth,
   ConnectionState,
   ErrorCode,
   EstimateReason,

@@ -1,7 +1,7 @@
 // Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.
 import type { Frames } from "./check";
 import { flag, list, number, object, orAbsent, orNull, text } from "./check";
-import type { BanInfo, ChatMessage, Departure, Grants, GuestInfo, IceServer, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
+import type { BanInfo, Bandwidth, ChatMessage, Departure, Grants, GuestInfo, IceServer, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
 
 const iceServer = object<IceServer>({
   credential: orAbsent(text),
@@ -26,6 +26,11 @@ const roomInfo = object<RoomInfo>({
   resume_spread_ms: orAbsent(number),
 });
 
+const bandwidth = object<Bandwidth>({
+  receive_bps_max: orAbsent(number),
+  send_bps_max: orAbsent(number),
+});
+
 const grants = object<Grants>({
   chat: flag,
   moderate: flag,
@@ -44,6 +49,7 @@ const trackInfo = object<TrackInfo>({
 });
 
 const participantInfo = object<ParticipantInfo>({
+  bandwidth: orAbsent(bandwidth),
   connection: text,
   grants: orAbsent(grants),
   hand_raised_at: orAbsent(number),

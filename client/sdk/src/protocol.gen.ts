@@ -134,6 +134,19 @@ reconnecting: Array<ParticipantId>, };
 export type Departure = { participant: ParticipantId, reason: LeaveReason, };
 
 /**
+ * Limits on a participant's media, in bits per second with the headers of RTP; no limit if absent.
+ */
+export type Bandwidth = { 
+/**
+ * For all video that the participant sends together.
+ */
+send_bps_max?: number, 
+/**
+ * For everything that the participant receives.
+ */
+receive_bps_max?: number, };
+
+/**
  * A participant's permissions in a room.
  */
 export type Grants = { 
@@ -191,7 +204,11 @@ metadata?: string,
 /**
  * Replaces all grants of the token.
  */
-grants?: Grants, };
+grants?: Grants, 
+/**
+ * Replaces both limits of the token; without any, nothing is limited.
+ */
+bandwidth?: Bandwidth, };
 
 /**
  * Changes to a room; absent fields stay unchanged.
@@ -243,7 +260,11 @@ metadata?: string,
 /**
  * The participant's grants; absent if they are the defaults.
  */
-grants?: Grants, joined_at: UnixMillis, 
+grants?: Grants, 
+/**
+ * The limits on the participant's media; absent if there are none.
+ */
+bandwidth?: Bandwidth, joined_at: UnixMillis, 
 /**
  * The participant's reachability, as seen by the edge and the media node.
  */
@@ -504,7 +525,11 @@ metadata?: string,
 /**
  * Replaces all grants of the token.
  */
-grants?: Grants, } | { "type": "update_room", 
+grants?: Grants, 
+/**
+ * Replaces both limits of the token; without any, nothing is limited.
+ */
+bandwidth?: Bandwidth, } | { "type": "update_room", 
 /**
  * If true, the room refuses new participants; moderators and current participants may enter.
  */

@@ -3,6 +3,7 @@ import type { CaptureSnapshot } from "./capture";
 import type { RoomError } from "./errors";
 import type { LocalMedia } from "./local-media";
 import type {
+  Bandwidth,
   ChatMessage,
   ConnectionState,
   EstimateReason,
@@ -75,6 +76,8 @@ export interface Participant {
   readonly connection: ConnectionState;
   readonly speaking: boolean;
   readonly grants: Grants;
+  /** Limits on the participant's media; empty if there are none. */
+  readonly bandwidth: Bandwidth;
   readonly hasHandUp: boolean;
   /** The quality of the received media; for the user, of their own path. Absent if too little was received. */
   readonly quality: Quality | null;
@@ -149,6 +152,7 @@ export function snapshot(sources: Sources): RoomSnapshot {
 }
 
 const NOBODY: readonly GuestInfo[] = [];
+const UNLIMITED: Bandwidth = {};
 
 function info({ roster, self }: State): ParticipantInfo | undefined {
   return roster.find(({ id }) => id === self);
@@ -163,6 +167,7 @@ function participant(info: ParticipantInfo, sources: Sources): Participant {
     connection: info.connection,
     speaking: sources.speaking.has(info.id),
     grants: info.grants ?? DEFAULT_GRANTS,
+    bandwidth: info.bandwidth ?? UNLIMITED,
     hasHandUp: info.hand_raised_at !== undefined,
     quality: sources.quality.get(info.id) ?? null,
     tracks: info.tracks.map((track) => (isSelf ? ownTrack(track, sources) : remoteTrack(track, sources))),

@@ -10,7 +10,7 @@ use crate::{auth, clock, log, random};
 use edge_core::room::{Answer, Ask, GuestStanding, RecordingAnswer, RecordingAsk};
 use serde::{Deserialize, Serialize};
 use shared::api::Bounds;
-use shared::token::{self, Grants, Guest, GuestClaims, JoinClaims};
+use shared::token::{self, Bandwidth, Grants, Guest, GuestClaims, JoinClaims};
 use shared::{ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
 use worker::{Response, ResponseBuilder};
 
@@ -215,6 +215,7 @@ fn answer(arrival: &Arrival<'_>, knock: Knock, guest: GuestClaims) -> Result<Res
         room: knock.room,
         name: knock.name,
         grants: guest.grants,
+        bandwidth: Bandwidth::default(),
         participants_max: None,
         jti: None,
         jti_until: None,

@@ -24,6 +24,7 @@ use dtls::Dtls;
 use ice_lite::IceLite;
 use shared::ids::{Mid, ParticipantId, SessionId};
 use shared::rtp_parameters::{self as parameters, Fingerprint, Flow};
+use shared::token;
 use shared::trace::Trace;
 use srtp::{Opener, Sealer};
 use std::time::{Duration, Instant};
@@ -70,6 +71,8 @@ pub struct Session {
     pub undecodable: Undecodable,
     /// The limit that its video must stay below.
     pub cap: Option<Cap>,
+    /// The room's limits on the participant's media.
+    pub bandwidth: token::Bandwidth,
     pub round_trip: Duration,
     /// True once a report contained it.
     pub is_round_trip_known: bool,
@@ -133,6 +136,7 @@ impl Session {
             limited: Limited::default(),
             undecodable: Undecodable::default(),
             cap: None,
+            bandwidth: parameters.bandwidth,
             round_trip: ROUND_TRIP_ASSUMED,
             is_round_trip_known: false,
             sampled_at: now,
@@ -146,12 +150,10 @@ impl Session {
         }
     }
 
-    /// The rate that it may send, if anything but its link limits that.
+    /// The rate that it may send, if the room, its viewers or its link limit that.
     pub fn limit_bps(&self) -> Option<u64> {
-        [self.cap.map(|cap| cap.bps), self.uplink.as_ref().and_then(|uplink| uplink.limit_bps())]
-            .into_iter()
-            .flatten()
-            .min()
+        let link_bps = self.uplink.as_ref().and_then(|uplink| uplink.limit_bps());
+        [self.bandwidth.send_bps_max.map(u64::from), self.cap.map(|cap| cap.bps), link_bps].into_iter().flatten().min()
     }
 
     pub fn is_connected(&self) -> bool {

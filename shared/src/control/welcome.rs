@@ -137,6 +137,7 @@ mod tests {
             client_fingerprint: Fingerprint([255; 32]),
             trace: Some(Trace::begin([255; 24])),
             other_fingerprints: vec![Fingerprint([254; 32]); limits::FINGERPRINTS_PER_SESSION_MAX - 1],
+            bandwidth: crate::token::Bandwidth { send_bps_max: Some(u32::MAX), receive_bps_max: Some(u32::MAX) },
             sections: vec![section; limits::SECTIONS_PER_OFFER_MAX],
         }
     }

@@ -7,7 +7,7 @@ use crate::limits;
 use crate::object;
 use crate::scalar::Scalar;
 use crate::text::Text;
-use crate::token::Grants;
+use crate::token::{Bandwidth, Grants};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -106,7 +106,7 @@ pub enum ClientToEdge {
     RefuseGuest { participant: ParticipantId },
     /// Mutes another participant's track until its publisher unmutes it with `set_muted`; needs the grant `moderate`.
     MuteTrack { participant: ParticipantId, track: TrackId },
-    /// Changes a participant's name, metadata or grants; needs the grant `moderate`. Absent fields stay unchanged.
+    /// Changes a participant's name, metadata, grants or bandwidth; needs the grant `moderate`. Absent fields stay unchanged.
     UpdateParticipant {
         participant: ParticipantId,
         #[serde(flatten)]
@@ -148,13 +148,18 @@ pub struct ParticipantChange {
     #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub grants: Option<Grants>,
+    /// Replaces both limits of the token; without any, nothing is limited.
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub bandwidth: Option<Bandwidth>,
 }
 
 impl ParticipantChange {
     /// Checks what the types cannot express.
     pub fn check_bounds(&self) -> Result<(), &'static str> {
         self.name.as_ref().map_or(Ok(()), |name| Text::Name.check(name))?;
-        self.metadata.as_ref().map_or(Ok(()), |metadata| Text::ParticipantMetadata.check(metadata))
+        self.metadata.as_ref().map_or(Ok(()), |metadata| Text::ParticipantMetadata.check(metadata))?;
+        self.bandwidth.map_or(Ok(()), |bandwidth| bandwidth.check_bounds())
     }
 }
 
@@ -385,7 +390,7 @@ impl ClientToEdge {
             Self::EndRoom { reason: Some(reason) } => Text::Reason.check(reason),
             // Unknown fields are ignored, so a misspelt one would otherwise look like success.
             Self::UpdateParticipant { change, .. } if *change == ParticipantChange::default() => {
-                Err("update_participant has none of the fields name, metadata and grants")
+                Err("update_participant has none of the fields name, metadata, grants and bandwidth")
             }
             Self::UpdateRoom { change } if *change == RoomChange::default() => {
                 Err("update_room has none of the fields locked, metadata, participants_max and empty_timeout_ms")

@@ -4,7 +4,7 @@ use crate::ids::{Mid, ParticipantId, TrackId};
 use crate::object;
 use crate::rtp_parameters::MediaKind;
 use crate::time::UnixMillis;
-use crate::token::Grants;
+use crate::token::{Bandwidth, Grants};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,10 @@ pub struct ParticipantInfo {
     #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Grants::are_default")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Grants>"))]
     pub grants: Grants,
+    /// The limits on the participant's media; absent if there are none.
+    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Bandwidth::is_unlimited")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Bandwidth>"))]
+    pub bandwidth: Bandwidth,
     pub joined_at: UnixMillis,
     /// The participant's reachability, as seen by the edge and the media node.
     pub connection: ConnectionState,
@@ -64,7 +68,7 @@ impl ParticipantInfo {
     #[must_use]
     pub const fn json_bytes_max(&self) -> usize {
         let texts = self.name.len().saturating_add(self.metadata.len()).saturating_mul(6);
-        texts.saturating_add(self.tracks.len().saturating_mul(256)).saturating_add(768)
+        texts.saturating_add(self.tracks.len().saturating_mul(256)).saturating_add(848)
     }
 }
 

@@ -129,6 +129,7 @@ impl ClientNumber {
             client_fingerprint,
             trace: None,
             other_fingerprints: Vec::new(),
+            bandwidth: shared::token::Bandwidth::default(),
             sections: vec![section],
         }
     }

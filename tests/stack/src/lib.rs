@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shared::time::UnixMillis;
-use shared::token::{Grants, JoinClaims, Key, sign};
+use shared::token::{Bandwidth, Grants, JoinClaims, Key, sign};
 use shared::{ParticipantId, RoomId};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -92,6 +92,7 @@ impl Stack {
             room: RoomId::parse(room).expect("an id"),
             name: participant.to_owned(),
             grants: Grants { record: true, ..Grants::default() },
+            bandwidth: Bandwidth::default(),
             participants_max: None,
             jti: None,
             jti_until: None,

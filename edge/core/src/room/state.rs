@@ -39,6 +39,7 @@ use crate::room::state::used_tokens::UsedToken;
 use crate::storage::{Archive, Lazy, Table};
 use shared::rtp_parameters::Session;
 use shared::signal::{ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference};
+use shared::token::Bandwidth;
 use shared::{ParticipantId, RecordingId, RoomId, SessionId, TokenId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,7 +132,13 @@ impl State {
     pub(crate) fn session_for_node(&self, id: &SessionId) -> Option<Session> {
         let session = self.sessions.get(id)?;
         let trace = self.members.get(&session.participant).and_then(|member| member.trace);
-        Some(self.negotiated(id)?.to_node(id, session, trace))
+        let bandwidth = self.bandwidth(&session.participant);
+        Some(self.negotiated(id)?.to_node(id, session, trace, bandwidth))
+    }
+
+    /// The limits on a participant's media.
+    pub(crate) fn bandwidth(&self, participant: &ParticipantId) -> Bandwidth {
+        self.members.get(participant).map_or_else(Bandwidth::default, |member| member.bandwidth)
     }
 
     /// True while the room has participants, or waits for one to return.
@@ -182,6 +189,7 @@ impl State {
             name: member.name.clone(),
             metadata: member.change.metadata.clone().unwrap_or_default(),
             grants: member.grants,
+            bandwidth: member.bandwidth,
             joined_at: member.joined_at,
             connection: self.connection(member),
             hand_raised_at: member.hand_raised_at,

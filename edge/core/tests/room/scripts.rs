@@ -2,7 +2,7 @@
 //! outputs.
 
 use crate::stage::{Stage, mid_named, participant_of};
-use crate::words::Names;
+use crate::words::{Names, bandwidth_of};
 use edge_core::fleet::PlaceAnswer;
 use edge_core::room::{Ask, Input, Output, RecordingAsk, RecordingCursor, Verb};
 use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd, TrackRef};
@@ -14,7 +14,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 28] = [
+const SCRIPTS: [&str; 29] = [
     "join",
     "mute",
     "slots",
@@ -43,6 +43,7 @@ const SCRIPTS: [&str; 28] = [
     "lobby",
     "silence",
     "layers",
+    "bandwidth",
 ];
 
 #[test]
@@ -325,12 +326,15 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         }
         ["names", whom, name] => ClientToEdge::UpdateParticipant {
             participant: id(whom),
-            change: ParticipantChange { name: Some((*name).into()), metadata: Some("m".into()), grants: None },
+            change: ParticipantChange { name: Some((*name).into()), metadata: Some("m".into()), ..Default::default() },
         },
         ["grants", whom, letters] => ClientToEdge::UpdateParticipant {
             participant: id(whom),
             change: ParticipantChange { grants: Some(grants_of(letters)), ..ParticipantChange::default() },
         },
+        ["narrows", whom, send, receive] => {
+            ClientToEdge::UpdateParticipant { participant: id(whom), change: bandwidth_of(send, receive) }
+        }
         ["locks"] => room_change(RoomChange { locked: Some(true), ..RoomChange::default() }),
         ["unlocks"] => room_change(RoomChange { locked: Some(false), ..RoomChange::default() }),
         ["limits", max] => room_change(RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() }),
@@ -406,6 +410,9 @@ fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
             Verb::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
         }
         ["grants", whom, letters] => Verb::UpdateParticipant { participant: id(whom), change: grants(letters) },
+        ["narrows", whom, send, receive] => {
+            Verb::UpdateParticipant { participant: id(whom), change: bandwidth_of(send, receive) }
+        }
         ["locks"] => room(RoomChange { locked: Some(true), ..RoomChange::default() }),
         ["unlocks"] => room(RoomChange { locked: Some(false), ..RoomChange::default() }),
         ["keeps", ms] => room(RoomChange { empty_timeout_ms: ms.parse().ok(), ..RoomChange::default() }),

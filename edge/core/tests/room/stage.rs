@@ -9,7 +9,7 @@ use edge_core::{Random, SocketId};
 use shared::control::{NodeToRoom, RecordingReport, RoomToNode, SegmentOutcome};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
-use shared::token::{Grants, Guest, JoinClaims, TicketClaims};
+use shared::token::{Bandwidth, Grants, Guest, JoinClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
 use shared::{AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TokenId, UnixMillis};
 use std::cell::Cell;
@@ -254,6 +254,7 @@ impl Stage {
             room: room_id(),
             name: id.to_uppercase(),
             grants,
+            bandwidth: Bandwidth::default(),
             participants_max,
             jti,
             jti_until,

@@ -6,8 +6,10 @@ use edge_core::room::{Answer, Output, RecordingAnswer, RecordingListing};
 use shared::control::{Forward, RecordedTrack, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
 use shared::signal::{
-    BanInfo, ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, RosterDifference, SlotInfo,
+    BanInfo, ConnectionState, EdgeToClient, ParticipantChange, ParticipantInfo, RecordingInfo, RosterDifference,
+    SlotInfo,
 };
+use shared::token::Bandwidth;
 use shared::{ErrorCode, Mid, ParticipantId, SessionId};
 use std::collections::BTreeMap;
 
@@ -196,7 +198,7 @@ impl Names {
             Flow::Inactive => '-',
         };
         let flows: String = session.sections.iter().map(|section| flow(section.flow)).collect();
-        format!("{}({flows})", self.session(&session.session))
+        format!("{}({flows}){}", self.session(&session.session), bandwidth_words(session.bandwidth))
     }
 
     fn forwards(&self, forwards: &[Forward]) -> String {
@@ -291,7 +293,24 @@ fn info(participant: &ParticipantInfo) -> String {
     };
     let grants = if grants == "ps" { String::new() } else { format!("[{grants}]") };
     let hand = if participant.hand_raised_at.is_some() { "^" } else { "" };
-    format!("{}{connection}{hand}({}){grants}{changed}", participant.id, tracks.join(" "))
+    let bandwidth = bandwidth_words(participant.bandwidth);
+    format!("{}{connection}{hand}({}){grants}{bandwidth}{changed}", participant.id, tracks.join(" "))
+}
+
+/// Limits in kbit/s, `-` for none.
+pub(crate) fn bandwidth_of(send: &str, receive: &str) -> ParticipantChange {
+    let bps = |text: &str| text.parse().ok().map(|kbps: u32| 1_000 * kbps);
+    let bandwidth = Bandwidth { send_bps_max: bps(send), receive_bps_max: bps(receive) };
+    ParticipantChange { bandwidth: Some(bandwidth), ..ParticipantChange::default() }
+}
+
+/// `<500/->`: kbit/s sent and received.
+fn bandwidth_words(Bandwidth { send_bps_max, receive_bps_max }: Bandwidth) -> String {
+    let words = |bps: Option<u32>| bps.map_or("-".into(), |bps| (bps / 1_000).to_string());
+    match (send_bps_max, receive_bps_max) {
+        (None, None) => String::new(),
+        (send, receive) => format!("<{}/{}>", words(send), words(receive)),
+    }
 }
 
 /// `2=t1 3=-`: the track in each section.

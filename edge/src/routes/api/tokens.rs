@@ -16,6 +16,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         room: request.room,
         name: request.name,
         grants: request.grants,
+        bandwidth: request.bandwidth,
         participants_max: request.participants_max,
         jti: if request.single_use { Some(random::token_id()?) } else { None },
         jti_until: None,

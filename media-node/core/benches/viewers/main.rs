@@ -331,6 +331,7 @@ fn session(number: u32, flow: Flow) -> Session {
         client_fingerprint: Fingerprint([7; 32]),
         trace: None,
         other_fingerprints: Vec::new(),
+        bandwidth: shared::token::Bandwidth::default(),
         sections: vec![Section {
             mid: mid(),
             kind: MediaKind::Video,

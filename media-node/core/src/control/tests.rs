@@ -280,6 +280,7 @@ fn shared_session() -> shared::rtp_parameters::Session {
         client_fingerprint: Fingerprint([0; 32]),
         trace: None,
         other_fingerprints: Vec::new(),
+        bandwidth: shared::token::Bandwidth::default(),
         sections: Vec::new(),
     }
 }

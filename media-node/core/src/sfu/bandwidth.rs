@@ -1,4 +1,4 @@
-//! The operator's limits: of one client, and of all clients of the shard together.
+//! The limits of one client, set by the operator and the room, and of all clients of the shard together.
 
 use super::{Sfu, Timer};
 use crate::congestion::allocate::Estimate;
@@ -6,6 +6,7 @@ use crate::congestion::bandwidth;
 use crate::congestion::controller::Controller;
 use crate::keys::SessionKey;
 use shared::signal::EstimateReason;
+use shared::token;
 use std::time::{Duration, Instant};
 
 /// Interval of the division.
@@ -15,7 +16,7 @@ impl Sfu {
     /// A client's allowed rate: its downlink's estimate, within the operator's limits.
     pub(super) fn allowed(&self, key: SessionKey) -> Option<Estimate> {
         let estimate = self.sessions.get(key)?.estimate;
-        let Some(most) = self.most_bps() else { return estimate };
+        let Some(most) = self.most_bps(key) else { return estimate };
         let Estimate { target_bps, sustained_bps } = estimate.unwrap_or(Estimate::UNLIMITED);
         Some(Estimate { target_bps: target_bps.min(most), sustained_bps: sustained_bps.min(most) })
     }
@@ -24,15 +25,28 @@ impl Sfu {
     pub(super) fn reason(&self, key: SessionKey) -> EstimateReason {
         let Some(session) = self.sessions.get(key) else { return EstimateReason::Start };
         let own_bps = session.estimate.map_or(u64::MAX, |estimate| estimate.sustained_bps);
-        if self.most_bps().is_some_and(|most_bps| most_bps <= own_bps) {
+        if self.most_bps(key).is_some_and(|most_bps| most_bps <= own_bps) {
             return EstimateReason::Operator;
         }
         session.congestion.as_ref().map_or(EstimateReason::Start, Controller::reason)
     }
 
-    /// The highest rate that any client may get.
-    pub(super) fn most_bps(&self) -> Option<u64> {
-        [self.bandwidth.client_out_bps_max, self.share_bps].into_iter().flatten().min()
+    /// The highest rate that a client may get.
+    pub(super) fn most_bps(&self, key: SessionKey) -> Option<u64> {
+        let own_bps = self.sessions.get(key).and_then(|session| session.bandwidth.receive_bps_max);
+        [self.bandwidth.client_out_bps_max, self.share_bps, own_bps.map(u64::from)].into_iter().flatten().min()
+    }
+
+    /// Takes the room's limits on a client, which apply at once.
+    pub(super) fn set_bandwidth(&mut self, now: Instant, key: SessionKey, bandwidth: token::Bandwidth) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let before = std::mem::replace(&mut session.bandwidth, bandwidth);
+        if before.send_bps_max != bandwidth.send_bps_max && session.is_connected() {
+            self.report_cap(key);
+        }
+        if before.receive_bps_max != bandwidth.receive_bps_max {
+            self.deadlines.set(Timer::Select(key), Some(now));
+        }
     }
 
     /// Divides the shard's limit among the sessions that want it; each takes its share when it chooses layers.

@@ -105,6 +105,7 @@ impl Sfu {
             None => self.open_session(now, room, parameters),
         };
         self.set_sections(now, key, &parameters.sections);
+        self.set_bandwidth(now, key, parameters.bandwidth);
         self.replay_parked(now, key);
     }
 

@@ -103,6 +103,9 @@ impl Sfu {
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
         let streams = tracks.flat_map(Track::streams).filter_map(|key| self.streams.get(key)?.video_ssrc());
         let videos: Vec<_> = streams.collect();
+        if videos.is_empty() {
+            return;
+        }
         let estimate_bps = video_bps_max(session, self.bandwidth.client_in_bps_max);
         self.send_rtcp(key, |writer| {
             writer.receiver_report(feedback_ssrc, std::iter::empty())?;

@@ -21,7 +21,7 @@ pub(super) const GRID: Duration = Duration::from_millis(50);
 
 impl Sfu {
     pub(super) fn select_streams(&mut self, now: Instant, key: SessionKey) {
-        let (estimate, most_bps) = (self.allowed(key), self.most_bps());
+        let (estimate, most_bps) = (self.allowed(key), self.most_bps(key));
         let Self { sessions, tracks, streams, .. } = self;
         let Some(session) = sessions.get(key) else { return };
         let audio: Vec<_> =

@@ -95,6 +95,7 @@ pub(crate) fn tracks_of(state: &mut State, participant: &ParticipantId, intents:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::token::Bandwidth;
     use shared::{ParticipantId, RoomId};
 
     fn check(wanted: Option<u32>, expected: usize) {
@@ -103,6 +104,7 @@ mod tests {
             room: RoomId::parse("daily").unwrap(),
             name: String::new(),
             grants: Grants::default(),
+            bandwidth: Bandwidth::default(),
             participants_max: wanted,
             jti: None,
             jti_until: None,

@@ -178,6 +178,7 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
         name: change.name.clone().unwrap_or_else(|| claims.name.clone()),
         grants,
         token,
+        bandwidth: change.bandwidth.unwrap_or(claims.bandwidth),
         audience,
         guest: claims.guest.is_some(),
         change,

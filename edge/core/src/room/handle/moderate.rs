@@ -131,13 +131,16 @@ fn update_participant(
     change: ParticipantChange,
 ) {
     let Some(member) = state.members.get_mut(participant) else { return };
-    let ParticipantChange { name, metadata, grants } = change;
+    let ParticipantChange { name, metadata, grants, bandwidth } = change;
     if let Some(name) = name {
         member.name.clone_from(&name);
         member.change.name = Some(name);
     }
     if metadata.is_some() {
         member.change.metadata = metadata;
+    }
+    if let Some(bandwidth) = bandwidth {
+        (member.bandwidth, member.change.bandwidth) = (bandwidth, Some(bandwidth));
     }
     if let Some(grants) = grants {
         if !grants.publish {

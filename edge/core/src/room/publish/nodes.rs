@@ -5,6 +5,7 @@ use crate::room::publish::post::Post;
 use crate::room::state::State;
 use crate::room::state::sessions::MediaSession;
 use shared::control::{Forward, Microphones, RecordingOrder, RoomToNode, chunks, divide_welcome};
+use shared::token::Bandwidth;
 use shared::{SessionId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +19,8 @@ pub(crate) struct Changes {
     pub(crate) microphones: Vec<(u64, Microphones)>,
 }
 
-/// The sessions as last sent to the nodes: the assignment and the version of each.
-pub(crate) type Sessions = BTreeMap<SessionId, (u64, u32)>;
+/// The sessions as last sent to the nodes: the assignment, the version and the limits of each.
+pub(crate) type Sessions = BTreeMap<SessionId, (u64, u32, Bandwidth)>;
 
 /// Sessions that nodes must take over or close, each with the epoch of its assignment.
 #[derive(Default)]
@@ -38,26 +39,30 @@ pub(crate) struct Complete<'a> {
 
 /// Recomputes the sessions of all nodes after hibernation.
 pub(crate) fn sessions(state: &State) -> Sessions {
-    state.sessions.iter().filter_map(|(id, session)| Some((id.clone(), on_node(session)?))).collect()
+    state.sessions.iter().filter_map(|(id, session)| Some((id.clone(), on_node(state, session)?))).collect()
 }
 
-/// The assignment and the version of a session that a node has.
-fn on_node(session: &MediaSession) -> Option<(u64, u32)> {
-    session.epoch.map(|epoch| (epoch, session.version))
+/// The parts of a session that can change, if a node has it.
+fn on_node(state: &State, session: &MediaSession) -> Option<(u64, u32, Bandwidth)> {
+    session.epoch.map(|epoch| (epoch, session.version, state.bandwidth(&session.participant)))
 }
 
 /// The sessions that differ from those last sent, in the order in which their participants joined.
 pub(crate) fn changed_sessions(told: &mut Sessions, state: &State) -> ChangedSessions {
     let mut changed = ChangedSessions::default();
-    for id in state.sessions.changed() {
-        let now = state.sessions.get(id).and_then(on_node);
+    let members = state.members.changed().iter().filter_map(|participant| state.members.get(participant));
+    let of_members = members.flat_map(|member| {
+        std::iter::once(&member.session).chain(member.waiting.as_ref().map(|waiting| &waiting.session))
+    });
+    for id in state.sessions.changed().iter().chain(of_members).collect::<BTreeSet<_>>() {
+        let now = state.sessions.get(id).and_then(|session| on_node(state, session));
         let before = match now {
             Some(now) => told.insert(id.clone(), now),
             None => told.remove(id),
         };
         match (before, now) {
-            (_, Some((epoch, _))) if before != now => changed.set.push((epoch, id.clone())),
-            (Some((epoch, _)), None) => changed.closed.push((epoch, id.clone())),
+            (_, Some((epoch, ..))) if before != now => changed.set.push((epoch, id.clone())),
+            (Some((epoch, ..)), None) => changed.closed.push((epoch, id.clone())),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use crate::room::state::standings::{self, Lost};
 use crate::room::state::tracks::Track;
 use serde::{Deserialize, Serialize};
 use shared::signal::{LeaveReason, NegotiateReason, ParticipantChange, TrackIntent};
-use shared::token::Grants;
+use shared::token::{Bandwidth, Grants};
 use shared::trace::Trace;
 use shared::{AttemptId, ParticipantId, Region, SessionId, UnixMillis, limits, token};
 use std::collections::BTreeMap;
@@ -21,6 +21,9 @@ pub(crate) struct Member {
     /// The token's grants, without a moderator's changes.
     #[serde(default, skip_serializing_if = "Grants::are_default")]
     pub(crate) token: Grants,
+    /// The token's limits, or those that replace them.
+    #[serde(default, skip_serializing_if = "Bandwidth::is_unlimited")]
+    pub(crate) bandwidth: Bandwidth,
     /// True if the participant is counted instead of listed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) audience: bool,

@@ -6,6 +6,7 @@ use crate::room::state::sessions::MediaSession;
 use crate::session_description::{AcceptedSection, AnsweredSection, Offer, packed};
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Section, Session};
+use shared::token::Bandwidth;
 use shared::trace::Trace;
 use shared::{Mid, SessionId};
 
@@ -79,7 +80,13 @@ impl Negotiated {
         self.client_fingerprint == offer.fingerprint && self.other_fingerprints == offer.other_fingerprints
     }
 
-    pub(crate) fn to_node(&self, id: &SessionId, session: &MediaSession, trace: Option<Trace>) -> Session {
+    pub(crate) fn to_node(
+        &self,
+        id: &SessionId,
+        session: &MediaSession,
+        trace: Option<Trace>,
+        bandwidth: Bandwidth,
+    ) -> Session {
         Session {
             session: id.clone(),
             participant: session.participant.clone(),
@@ -93,6 +100,7 @@ impl Negotiated {
             client_fingerprint: self.client_fingerprint,
             other_fingerprints: self.other_fingerprints.clone(),
             sections: self.sections().cloned().collect(),
+            bandwidth,
         }
     }
 

@@ -11,8 +11,9 @@ use crate::random::Random;
 use crate::rtcp::write::Sent;
 use shared::Mid;
 use shared::control::{Forward, TrackRef};
-use shared::rtp_parameters::Encoding;
+use shared::rtp_parameters::{self, Encoding};
 use shared::signal::VideoLimit;
+use shared::token::Bandwidth;
 use std::time::Duration;
 
 const FRAME_MS: u64 = 33;
@@ -55,11 +56,7 @@ impl Camera {
     pub(super) fn of(mut world: World, layers: usize) -> Self {
         let clients = world.clients.len();
         world.clients[0].transport_sequence = Some(0);
-        let mut session = world.clients[0].parameters();
-        let rids = ["q", "h", "f"];
-        session.sections[1].encodings = (3 - layers..3)
-            .map(|layer| Encoding { ssrc: Some(SSRCS[layer]), rtx_ssrc: None, rid: Some(rids[layer].to_owned()) })
-            .collect();
+        let session = Self::parameters(&world, 0, layers);
         world.control(RoomToNode::SetSession { session });
         for viewer in 1..clients {
             world.forward(0, AUDIO, viewer, AUDIO_SLOT);
@@ -79,6 +76,22 @@ impl Camera {
             loss: 0,
             losses: Random::seeded(1),
         }
+    }
+
+    fn parameters(world: &World, client: usize, layers: usize) -> rtp_parameters::Session {
+        let mut session = world.clients[client].parameters();
+        if client == 0 {
+            let rids = ["q", "h", "f"];
+            session.sections[1].encodings = (3 - layers..3)
+                .map(|layer| Encoding { ssrc: Some(SSRCS[layer]), rtx_ssrc: None, rid: Some(rids[layer].to_owned()) })
+                .collect();
+        }
+        session
+    }
+
+    pub(super) fn set_bandwidth(&mut self, client: usize, bandwidth: Bandwidth) {
+        let session = rtp_parameters::Session { bandwidth, ..Self::parameters(&self.world, client, self.layers) };
+        self.world.control(RoomToNode::SetSession { session });
     }
 
     pub(super) fn run_for(&mut self, milliseconds: u64) {

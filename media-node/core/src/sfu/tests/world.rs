@@ -177,6 +177,7 @@ impl Client {
             client_fingerprint: self.identity.fingerprint(),
             trace: None,
             other_fingerprints: Vec::new(),
+            bandwidth: shared::token::Bandwidth::default(),
             sections: vec![
                 section(AUDIO, MediaKind::Audio, Flow::ClientToNode),
                 section(VIDEO, MediaKind::Video, Flow::ClientToNode),
