@@ -129,7 +129,7 @@ function anonymous(transcript, room) {
 }
 
 /** Random in every room, or from its clock. */
-const RANDOM = new Set(["session", "resume_token", "node_ufrag", "node_pwd", "ticket", "ssrc", "rtx_ssrc", "epoch", "revision"]);
+const RANDOM = new Set(["session", "resume_token", "node_ufrag", "node_pwd", "ticket", "ssrc", "rtx_ssrc", "epoch", "revision", "trace"]);
 
 /** An answer without its random parts. */
 function answerLines(answer) {
