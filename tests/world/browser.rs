@@ -59,6 +59,7 @@ pub struct Guest {
     pub reports_arrivals: bool,
     /// If true, the browser does not know transport-wide congestion control, neither as publisher nor as viewer.
     pub lacks_transport_cc: bool,
+    pub picture_interval: Duration,
     /// If true, the uplink adapts to its capacity as in libwebrtc, instead of carrying everything.
     pub adapts: bool,
     /// If true, the client waits for a silent path to return, instead of restarting ICE.
@@ -184,7 +185,8 @@ impl Browser {
         let mut mid = || Mid::parse(&number.next().unwrap_or(0).to_string()).expect("digits");
         let participant = self.guest.participant.as_str();
         for source in &self.guest.sources {
-            let publisher = Publisher::new(&self.clock, &mut self.random, participant, mid(), *source);
+            let mut publisher = Publisher::new(&self.clock, &mut self.random, participant, mid(), *source);
+            publisher.picture_interval = self.guest.picture_interval;
             self.publishers.push(match source {
                 TrackSource::Camera if self.guest.sends_layers => {
                     publisher.in_layers(&self.clock, &mut self.random, participant)

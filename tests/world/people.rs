@@ -1,6 +1,7 @@
 //! Actions of guests, and their visible effects.
 
 use crate::browser::offer::Make;
+use crate::browser::publish::PICTURE_INTERVAL;
 use crate::browser::{Browser, Guest, Phase};
 use crate::check::{Seen, SourceName};
 use crate::net::nat::{Kind, Nat};
@@ -33,6 +34,7 @@ pub fn guest(name: &str) -> Guest {
         sends_layers: false,
         reports_arrivals: false,
         lacks_transport_cc: false,
+        picture_interval: PICTURE_INTERVAL,
         adapts: false,
         is_patient: false,
     }

@@ -11,7 +11,7 @@ export interface Dip {
   readonly bitrateBps: number;
 }
 
-/** A sample, one per second. */
+/** A sample. Those that follow another too soon count for nothing. */
 export interface SendRate {
   readonly atMs: number;
   /** The browser's estimate of its send rate; `null` if unavailable. */
@@ -32,16 +32,37 @@ const LOST_MAX = 0.05;
 export const TRY_EVERY_MS = 3_000;
 export const TRY_LATER_EVERY_MS = 10_000;
 export const LATER_MS = 30_000;
+/** Interval once the estimate has not exceeded all before for so long: attempts gain nothing. */
+export const TRY_RARELY_EVERY_MS = 60_000;
+export const RARELY_MS = 120_000;
 const HIGHER = 1.02;
+/** A suspicious client takes several samples in a second, between which a sent layer may have no frame. */
+const SAMPLE_MS = 800;
 
 export class Attempts {
   #frames: ReadonlyMap<string, number> = new Map();
+  #otherFrames = 0;
+  #sampledAtMs = -Infinity;
+  #dip: Dip | null = null;
   #sinceMs: number | null = null;
   #triedAtMs = 0;
   #highestBps = 0;
+  #highestAtMs = 0;
 
   /** Takes a sample and the layers without a dip, the lowest first; returns the dip until the next sample, if any. */
-  take({ atMs, availableBps, sentLost, sentStreams }: SendRate, layers: readonly Layer[]): Dip | null {
+  take(rate: SendRate, layers: readonly Layer[]): Dip | null {
+    if (rate.atMs - this.#sampledAtMs >= SAMPLE_MS) {
+      this.#sampledAtMs = rate.atMs;
+      this.#dip = this.#next(rate, layers);
+    }
+    return this.#dip;
+  }
+
+  #next({ atMs, availableBps, sentLost, sentStreams }: SendRate, layers: readonly Layer[]): Dip | null {
+    const otherFrames = sentStreams.reduce((sum, { rid, frames }) => (rid === null ? sum + frames : sum), 0);
+    // A dip assumes that nothing but the camera's layers is sent.
+    const isAlone = otherFrames <= this.#otherFrames;
+    this.#otherFrames = otherFrames;
     const before = this.#frames;
     this.#frames = new Map(sentStreams.flatMap(({ rid, frames }) => (rid === null ? [] : [[rid, frames]])));
     const isSent = ({ rid }: Layer): boolean => (this.#frames.get(rid) ?? 0) > (before.get(rid) ?? Infinity);
@@ -52,17 +73,21 @@ export class Attempts {
       return null;
     }
     if (this.#sinceMs === null) {
-      [this.#sinceMs, this.#triedAtMs] = [atMs, atMs];
+      this.#sinceMs = this.#triedAtMs = this.#highestAtMs = atMs;
     }
     const heldMs = atMs - this.#sinceMs;
     const isHigher = availableBps > this.#highestBps * HIGHER;
     // At first the estimate is still falling.
     this.#highestBps = heldMs < TRY_EVERY_MS ? 0 : Math.max(this.#highestBps, availableBps);
-    const isLate = heldMs >= LATER_MS && !isHigher;
+    if (isHigher) {
+      this.#highestAtMs = atMs;
+    }
+    const isRare = atMs - this.#highestAtMs >= RARELY_MS;
+    const laterMs = isRare ? TRY_RARELY_EVERY_MS : TRY_LATER_EVERY_MS;
     // Samples are late by some milliseconds.
-    const isDue = atMs - this.#triedAtMs > (isLate ? TRY_LATER_EVERY_MS : TRY_EVERY_MS) - 500;
+    const isDue = atMs - this.#triedAtMs > (heldMs >= LATER_MS && !isHigher ? laterMs : TRY_EVERY_MS) - 500;
     const isQuiet = availableBps * (1 - DIP_SHARE) < next.maxBitrate * NEXT_SHARE;
-    if (!isDue || !isQuiet || availableBps < TRY_BPS_MIN || (sentLost ?? 0) > LOST_MAX) {
+    if (!isDue || !isQuiet || !isAlone || availableBps < TRY_BPS_MIN || (sentLost ?? 0) > LOST_MAX) {
       return null;
     }
     this.#triedAtMs = atMs;

@@ -16,7 +16,7 @@ const SETTLES_MS = 3_000;
 const LASTS_MS = 4_000;
 /** The picture is whole again within this time. */
 const BACK_MS = 20_000;
-/** An uplink's estimate grows more slowly (docs/decisions/0031). */
+/** An uplink's estimate grows more slowly (docs/decisions/0051). */
 const BACK_UP_MS = 40_000;
 const JOIN_MS = 60_000;
 /** Longer gaps between two frames are freezes. */
@@ -30,14 +30,14 @@ const FREEZE_MS = 500;
 const ROWS = {
   rate1500: { name: "1.5 Mbit/s down", down: { downKbps: 1_500 }, widths: [640, WHOLE], stepMs: 1_500, frozenMs: 1_000, concealed: 0.03 },
   rate600: { name: "600 kbit/s down", down: { downKbps: 600 }, widths: [320, 640], stepMs: 2_500, frozenMs: 1_000, concealed: 0.05 },
-  rate300: { name: "300 kbit/s down", down: { downKbps: 300 }, widths: [320, 640], stepMs: 3_000, frozenMs: 1_500, concealed: 0.08 },
+  rate300: { name: "300 kbit/s down", down: { downKbps: 300 }, widths: [320, 640], stepMs: 2_500, frozenMs: 1_500, concealed: 0.08 },
   up600: { name: "600 kbit/s up", up: { upKbps: 600 }, backMs: BACK_UP_MS, widths: [320, 640], stepMs: 2_800, frozenMs: 1_500, concealed: 0.05 },
-  up300: { name: "300 kbit/s up", up: { upKbps: 300 }, backMs: null, widths: [320, 640], stepMs: 3_000, frozenMs: 2_000, concealed: 0.08 },
+  up300: { name: "300 kbit/s up", up: { upKbps: 300 }, backMs: null, widths: [320, 640], stepMs: 2_500, frozenMs: 2_000, concealed: 0.08 },
   loss5: { name: "5 % loss down", down: { downLoss: 5 }, widths: [WHOLE], stepMs: 1_500, frozenMs: 1_000, concealed: 0.03 },
   far: { name: "200 ms and 5 % loss", down: { delayMs: 100, downLoss: 5 }, widths: [640, WHOLE], stepMs: 2_500, frozenMs: 1_500, concealed: 0.05 },
 };
 /** Firefox fills its uplink's queue for some seconds before it sends less. */
-const OF_FIREFOX = { stepMs: 3_200, frozenMs: 2_500, concealed: 0.25 };
+const OF_FIREFOX = { stepMs: 2_500, frozenMs: 2_500, concealed: 0.25 };
 /** A participant without a camera and microphone. */
 const VIEWER = { claims: { grants: { publish: false, subscribe: true, chat: false, moderate: false, record: false } } };
 const CAMERA_OF_ADA = '[data-participant="ada"] video';

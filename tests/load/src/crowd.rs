@@ -46,6 +46,8 @@ pub enum Role {
 pub struct Seen {
     pub packets: u64,
     pub bytes: u64,
+    /// Packets that publishers sent.
+    pub sent: u64,
     /// Packets that did not arrive, neither at first nor again.
     pub missing: u64,
     /// Packets that the clients threw away, as a bad network would.
@@ -168,6 +170,7 @@ struct Stream {
 impl Worker {
     fn run(mut self) -> Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        let seen = Arc::clone(&self.seen);
         loop {
             while let Ok(order) = self.orders.try_recv() {
                 if self.obey(order)?.is_break() {
@@ -175,7 +178,6 @@ impl Worker {
                 }
             }
             self.poll.poll(&mut events, Some(Duration::ZERO)).context("polling the sockets")?;
-            let seen = Arc::clone(&self.seen);
             for token in events.iter().map(|event| event.token().0 as u32) {
                 let Some(member) = self.members.get_mut(&token) else { continue };
                 let tools =
@@ -183,9 +185,11 @@ impl Worker {
                 member.read(&tools, &mut self.memory, &mut lock(&seen))?;
             }
             let now = Instant::now();
+            let mut sent = 0;
             for (number, member) in &mut self.members {
-                member.work(now, ClientNumber(*number), &mut self.memory)?;
+                sent += member.work(now, ClientNumber(*number), &mut self.memory)?;
             }
+            lock(&seen).sent += sent;
             std::thread::sleep(POLL_INTERVAL);
         }
     }
@@ -222,17 +226,18 @@ struct Tools<'a> {
 }
 
 impl Member {
-    /// Handles what is due without a datagram.
-    fn work(&mut self, now: Instant, number: ClientNumber, memory: &mut Memory) -> Result<()> {
+    /// Handles what is due without a datagram; returns the number of packets sent by a publisher.
+    fn work(&mut self, now: Instant, number: ClientNumber, memory: &mut Memory) -> Result<u64> {
         if let State::Publishing { publisher, due_at } = &mut self.state {
             if *due_at <= now {
                 *due_at = (*due_at + SHAPE.interval(PACKETS_PER_S)).max(now);
                 publisher.publish_frame(SHAPE, memory)?;
+                return Ok(SHAPE.frame(0).len() as u64);
             }
-            return Ok(());
+            return Ok(0);
         }
         if now < self.tick_at {
-            return Ok(());
+            return Ok(0);
         }
         match std::mem::replace(&mut self.state, State::Gone) {
             State::Connecting(mut client, connected) => {
@@ -248,7 +253,7 @@ impl Member {
             }
             other => self.state = other,
         }
-        Ok(())
+        Ok(0)
     }
 
     /// Begins its role if media can flow.

@@ -65,7 +65,9 @@ impl Browser {
         for (publisher, section) in self.publishers.iter_mut().zip(&mut self.offered.0) {
             let (mid, source, is_muted) = (publisher.mid.clone(), publisher.source, publisher.is_muted);
             let is_layered = publisher.streams().count() > 1;
+            let picture_interval = publisher.picture_interval;
             *publisher = Publisher::new(&self.clock, &mut self.random, participant, mid, source);
+            publisher.picture_interval = picture_interval;
             if is_layered {
                 *publisher = publisher.clone().in_layers(&self.clock, &mut self.random, participant);
             }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// Opus at 50 packets per second, VP8 at 20 frames per second.
 const SOUND_INTERVAL: Duration = Duration::from_millis(20);
-const PICTURE_INTERVAL: Duration = Duration::from_millis(50);
+pub const PICTURE_INTERVAL: Duration = Duration::from_millis(50);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// The level of a speaker.
 const LEVEL: u8 = 30;
@@ -101,6 +101,7 @@ pub struct Publisher {
     pub source: TrackSource,
     /// While muted, nothing is sent.
     pub is_muted: bool,
+    pub picture_interval: Duration,
     /// The level of a microphone, in −dBov (RFC 6464).
     pub level: u8,
     /// SSRC, and that of retransmissions.
@@ -154,6 +155,7 @@ impl Publisher {
             mid,
             source,
             is_muted: false,
+            picture_interval: PICTURE_INTERVAL,
             level: LEVEL,
             ssrcs: (random.next_u32() | 1, random.next_u32() & !1),
             size: SMALL,
@@ -185,7 +187,7 @@ impl Publisher {
     pub fn in_layers(mut self, clock: &Clock, random: &mut Random, participant: &str) -> Self {
         let upper = LAYERS[1..].iter().map(|size| {
             let layer = Self::new(clock, random, participant, self.mid.clone(), self.source);
-            Self { size: *size, keyframe: Some(0), ..layer }
+            Self { size: *size, keyframe: Some(0), picture_interval: self.picture_interval, ..layer }
         });
         self.upper = upper.collect();
         (self.size, self.keyframe) = (LAYERS[0], Some(0));
@@ -311,7 +313,7 @@ impl Publisher {
         }
         let interval = match self.kind() {
             MediaKind::Audio => SOUND_INTERVAL,
-            MediaKind::Video => PICTURE_INTERVAL,
+            MediaKind::Video => self.picture_interval,
         };
         self.next_at = clock.now() + interval;
         let is_on = !self.is_muted && self.is_wanted;

@@ -14,6 +14,9 @@ const EMPTY: Duration = Duration::from_millis(20);
 /// its cause is another.
 const LOSS_HIGH: f64 = 0.10;
 const REDUCTIONS_MAX: u8 = 3;
+/// A full link carries its rate: if packets wait no longer than before though less than this share of it arrives, the path
+/// became longer.
+const CARRIED_MIN: f64 = 0.6;
 /// The shares of the link's rate that are asked for: with a long queue, with a short one, and once it is empty.
 const DRAIN_LONG: f64 = 0.7;
 const DRAIN: f64 = 0.85;
@@ -35,6 +38,9 @@ pub const BPS_MAX: u64 = 8_000_000;
 pub struct Remb {
     limit: Option<Limit>,
     window: Option<Window>,
+    standing: Option<Standing>,
+    /// The part of the wait that is no queue.
+    longer: Duration,
     /// Reductions because of losses without a report of fewer.
     reductions: u8,
 }
@@ -51,6 +57,13 @@ struct Limit {
     failures: u8,
 }
 
+/// The first time that every packet waited, and the rate that arrived.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    shortest: Duration,
+    bps: f64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Window {
     began: Instant,
@@ -65,6 +78,11 @@ impl Remb {
     /// Takes the time that a packet waited, and the rate that arrives; true if the limit has fallen.
     pub fn wait(&mut self, now: Instant, wait: Duration, arrives_bps: impl FnOnce() -> Option<f64>) -> bool {
         if wait < EMPTY {
+            self.longer = Duration::ZERO;
+        }
+        let wait = wait.saturating_sub(self.longer);
+        if wait < EMPTY {
+            self.standing = None;
             self.drained();
         }
         let window = self.window.get_or_insert(Window { began: now, shortest: wait });
@@ -75,6 +93,14 @@ impl Remb {
         let shortest = window.shortest;
         *window = Window { began: now, shortest: wait };
         let Some(arrives_bps) = arrives_bps().filter(|_| shortest > STANDING) else { return false };
+        let now_standing = Standing { shortest, bps: arrives_bps };
+        let standing = self.standing.get_or_insert(now_standing);
+        if shortest > standing.shortest + EMPTY {
+            *standing = now_standing;
+        } else if arrives_bps < standing.bps * CARRIED_MIN {
+            self.longer += shortest;
+            return false;
+        }
         let before = self.limit_bps();
         self.narrow(arrives_bps, if shortest > LONG { DRAIN_LONG } else { DRAIN });
         before.is_none_or(|before| self.limit_bps().is_some_and(|bps| bps < before))
@@ -82,6 +108,7 @@ impl Remb {
 
     /// The link suddenly carries only this much.
     pub fn overloaded(&mut self, link_bps: u64) {
+        self.standing = None;
         self.narrow(link_bps as f64, DRAIN_LONG);
     }
 
@@ -143,6 +170,7 @@ mod tests {
         now: Instant,
         queue_bits: f64,
         queue_ms_max: f64,
+        longer: Duration,
         /// Bits that arrived and were lost since the last report.
         arrived: f64,
         lost: f64,
@@ -151,8 +179,8 @@ mod tests {
 
     impl Link {
         fn new(queue_ms_max: f64) -> Self {
-            let remb = Remb::default();
-            Self { remb, now: start(), queue_bits: 0.0, queue_ms_max, arrived: 0.0, lost: 0.0, step: 0 }
+            let (remb, longer) = (Remb::default(), Duration::ZERO);
+            Self { remb, now: start(), queue_bits: 0.0, queue_ms_max, longer, arrived: 0.0, lost: 0.0, step: 0 }
         }
 
         /// Plays for this long; returns the highest limit of the last second, in kbit/s.
@@ -166,7 +194,7 @@ mod tests {
                 self.queue_bits += taken - arrived;
                 (self.arrived, self.lost) = (self.arrived + arrived, self.lost + bits - taken);
                 (self.now, self.step) = (self.now + Duration::from_millis(20), self.step + 1);
-                let wait = Duration::from_secs_f64(self.queue_bits / link_kbps / 1_000.0);
+                let wait = Duration::from_secs_f64(self.queue_bits / link_kbps / 1_000.0) + self.longer;
                 self.remb.wait(self.now, wait, || Some(1_000.0 * arrived / 20.0));
                 if self.step.is_multiple_of(50) {
                     let lost = self.lost / (self.arrived + self.lost).max(1.0);
@@ -201,6 +229,23 @@ mod tests {
         let seconds = (1..60).find(|_| link.play(1_000, 10_000.0, 2_100.0, 0.0).is_none_or(|kbps| kbps >= 2_100));
         assert!(seconds.is_some_and(|seconds| seconds <= 40), "{seconds:?}");
         assert_eq!(link.play(20_000, 10_000.0, 2_100.0, 0.0), None);
+    }
+
+    #[test]
+    fn a_longer_path_that_is_not_told_from_a_queue_limits_little_and_not_for_long() {
+        for longer_ms in [50, 150, 400] {
+            let mut link = Link::new(200.0);
+            link.play(5_000, 10_000.0, 2_000.0, 0.0);
+            link.longer = Duration::from_millis(longer_ms);
+            for _ in 0..50 {
+                let kbps = link.play(100, 10_000.0, 2_000.0, 0.0);
+                assert!(kbps.is_none_or(|kbps| kbps >= 800), "{longer_ms} ms: {kbps:?}");
+            }
+            assert_eq!(link.play(40_000, 10_000.0, 2_000.0, 0.0), None, "{longer_ms} ms");
+            // A queue on such a path is one.
+            let narrow = link.play(1_500, 600.0, 2_000.0, 0.0);
+            assert!(narrow.is_some_and(|kbps| (400..=540).contains(&kbps)), "{longer_ms} ms: {narrow:?}");
+        }
     }
 
     #[test]

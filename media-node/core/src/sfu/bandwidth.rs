@@ -33,8 +33,13 @@ impl Sfu {
 
     /// The highest rate that a client may get.
     pub(super) fn most_bps(&self, key: SessionKey) -> Option<u64> {
-        let own_bps = self.sessions.get(key).and_then(|session| session.bandwidth.receive_bps_max);
-        [self.bandwidth.client_out_bps_max, self.share_bps, own_bps.map(u64::from)].into_iter().flatten().min()
+        [self.own_most_bps(key), self.share_bps].into_iter().flatten().min()
+    }
+
+    /// The highest rate that a client may get if it is alone.
+    pub(super) fn own_most_bps(&self, key: SessionKey) -> Option<u64> {
+        let of_room = self.sessions.get(key).and_then(|session| session.bandwidth.receive_bps_max);
+        [self.bandwidth.client_out_bps_max, of_room.map(u64::from)].into_iter().flatten().min()
     }
 
     /// Takes the room's limits on a client, which apply at once.

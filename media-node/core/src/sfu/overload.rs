@@ -22,7 +22,7 @@ impl Sfu {
     pub(super) fn note_overload(&mut self, now: Instant, key: SessionKey, change: Change) {
         let tracks: Vec<_> = self.video_tracks_of(key).collect();
         let Some(uplink) = self.sessions.get_mut(key).and_then(|session| session.uplink.as_mut()) else { return };
-        uplink.note(change);
+        uplink.note(now, change);
         self.report_cap(key);
         if let Change::Overloaded { .. } = change {
             self.stats.uplink_overloads += 1;

@@ -21,7 +21,7 @@ pub(super) const GRID: Duration = Duration::from_millis(50);
 
 impl Sfu {
     pub(super) fn select_streams(&mut self, now: Instant, key: SessionKey) {
-        let (estimate, most_bps) = (self.allowed(key), self.most_bps(key));
+        let (estimate, most_bps, own_most_bps) = (self.allowed(key), self.most_bps(key), self.own_most_bps(key));
         let Self { sessions, tracks, streams, .. } = self;
         let Some(session) = sessions.get(key) else { return };
         let audio: Vec<_> =
@@ -42,8 +42,8 @@ impl Sfu {
         let all_bps = allocate::wanted_bps(audio_bps, &demands);
         let next_bps = estimate.map_or(all_bps, |_| allocate::next_bps(audio_bps, &demands, &grants));
         if let Some(session) = sessions.get_mut(key) {
-            let own_bps = session.estimate.map_or(u64::MAX, |estimate| estimate.sustained_bps);
-            session.wanted_bps = allocate::largest_bps(audio_bps, &demands).min(own_bps);
+            let own_bps = session.estimate.map(|estimate| estimate.sustained_bps).into_iter().chain(own_most_bps);
+            session.wanted_bps = own_bps.fold(allocate::largest_bps(audio_bps, &demands), u64::min);
             if let Some(controller) = session.congestion.as_mut() {
                 // Rates that may not be sent are not probed.
                 let most_bps = most_bps.unwrap_or(u64::MAX);

@@ -28,6 +28,8 @@ use tokio::time::timeout;
 const JOIN_P95_MAX: Duration = Duration::from_secs(1);
 const DELAY_P95_MAX: Duration = Duration::from_millis(50);
 const MISSING_MAX: f64 = 0.01;
+/// Viewers receive at least this share of what is sent to their rooms: those that replace others join meanwhile.
+const RECEIVED_MIN: f64 = 0.8;
 
 /// Robots that join at the same time.
 const JOINING: usize = 16;
@@ -244,7 +246,7 @@ impl Load {
         let (before, begun) = (self.usage()?, Instant::now());
         self.crowd.measure();
         let hold = if self.arguments.trial.short { HOLD_SHORT } else { HOLD };
-        let viewers = self.robots.iter().filter(|robot| robot.role == Role::Viewer).count();
+        let viewers = self.viewers();
         let (mut replaced, mut churned) = (0, Vec::new());
         while begun.elapsed() < hold {
             self.run(Duration::from_millis(500));
@@ -260,7 +262,11 @@ impl Load {
         self.nobody_is_lost()?;
         let all: Vec<&Joins> = std::iter::once(joins).chain(&churned).collect();
         println!("{}", self.line(rooms, joins, &seen, length, &before, &after));
-        Ok(shortcomings(&all, &seen))
+        Ok(shortcomings(&all, &seen, (viewers, self.arguments.viewers)))
+    }
+
+    fn viewers(&self) -> usize {
+        self.robots.iter().filter(|robot| robot.role == Role::Viewer).count()
     }
 
     /// Lets robots keep their sockets alive.
@@ -392,9 +398,12 @@ impl Load {
         if refused.refused != BTreeMap::from([(ErrorCode::NoMediaNode, count)]) || !refused.failed.is_empty() {
             bail!("{count} more than a node can serve were not all refused with no_media_node: {:?}", refused.failed);
         }
-        let viewers = self.robots.iter().filter(|robot| robot.role == Role::Viewer).count();
+        let viewers = self.viewers();
         if seen.served != viewers {
             bail!("{} of {viewers} viewers inside still receive", seen.served);
+        }
+        if is_missing(&seen) {
+            bail!("of what those inside should see, {} packets are missing", seen.missing);
         }
         while let Some(robot) = self.robots.pop() {
             self.leave(robot)?;
@@ -403,7 +412,8 @@ impl Load {
     }
 }
 
-fn shortcomings(joins: &[&Joins], seen: &Seen) -> Vec<String> {
+/// With the viewers inside at the beginning, and those of each room.
+fn shortcomings(joins: &[&Joins], seen: &Seen, (viewers, viewers_per_room): (usize, usize)) -> Vec<String> {
     let mut found = Vec::new();
     let mut took: Vec<Duration> = joins.iter().flat_map(|joins| joins.took.iter().copied()).collect();
     let failed: Vec<&String> = joins.iter().flat_map(|joins| &joins.failed).collect();
@@ -420,10 +430,20 @@ fn shortcomings(joins: &[&Joins], seen: &Seen) -> Vec<String> {
     if percentile(&mut seen.delays.clone(), 95) > DELAY_P95_MAX {
         found.push("packets take too long".to_owned());
     }
-    if seen.missing as f64 > MISSING_MAX * (seen.packets + seen.missing) as f64 {
+    if is_missing(seen) {
         found.push("packets are missing".to_owned());
     }
+    if seen.served < viewers {
+        found.push(format!("{} of {viewers} viewers receive", seen.served));
+    }
+    if ((seen.packets - seen.repaired) as f64) < RECEIVED_MIN * (seen.sent * viewers_per_room as u64) as f64 {
+        found.push("viewers receive too little of what is sent".to_owned());
+    }
     found
+}
+
+fn is_missing(seen: &Seen) -> bool {
+    seen.missing as f64 > MISSING_MAX * (seen.packets + seen.missing) as f64
 }
 
 fn percentile(of: &mut [Duration], percent: usize) -> Duration {
@@ -441,8 +461,9 @@ mod tests {
         let check = |join: Duration, delay: Duration, missing: u64, refused: usize, expected: usize| {
             let refused = BTreeMap::from([(ErrorCode::NoMediaNode, refused)]);
             let joins = Joins { took: vec![join; 40], refused, ..Joins::default() };
-            let seen = Seen { packets: 1_000, missing, delays: vec![delay; 40], ..Seen::default() };
-            assert_eq!(shortcomings(&[&joins], &seen).len(), expected, "{join:?} {delay:?} {missing}");
+            let seen =
+                Seen { packets: 1_000, sent: 250, served: 8, missing, delays: vec![delay; 40], ..Seen::default() };
+            assert_eq!(shortcomings(&[&joins], &seen, (8, 4)).len(), expected, "{join:?} {delay:?} {missing}");
         };
         check(JOIN_P95_MAX, DELAY_P95_MAX, 10, 0, 0);
         check(2 * JOIN_P95_MAX, DELAY_P95_MAX, 10, 0, 1);
@@ -450,5 +471,18 @@ mod tests {
         check(JOIN_P95_MAX, DELAY_P95_MAX, 11, 0, 1);
         check(JOIN_P95_MAX, DELAY_P95_MAX, 10, 1, 1);
         check(2 * JOIN_P95_MAX, 2 * DELAY_P95_MAX, 99, 3, 4);
+    }
+
+    #[test]
+    fn a_step_in_which_viewers_receive_less_than_is_sent_is_beyond_the_knee() {
+        let found = |packets, repaired, served| {
+            let seen = Seen { packets, repaired, sent: 250, served, ..Seen::default() };
+            shortcomings(&[], &seen, (8, 4)).len()
+        };
+        assert_eq!(found(1_000, 0, 8), 0);
+        assert_eq!(found(900, 90, 9), 0, "one has taken the place of another");
+        assert_eq!(found(1_000, 0, 7), 1);
+        assert_eq!(found(900, 200, 8), 1);
+        assert_eq!(found(0, 0, 0), 2);
     }
 }

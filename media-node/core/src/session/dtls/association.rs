@@ -13,9 +13,9 @@ const BUFFER_BYTES: usize = 2_048;
 /// Largest size that one poll may request: a whole record (RFC 6347 §4.1).
 const BUFFER_BYTES_MAX: usize = 1 << 15;
 
-/// A client without a suitable certificate says so again after a second (RFC 6347 §4.2.4.1). A single such message may be
-/// forged, and the client's certificate arrives by then.
-const WITHOUT_CERTIFICATE_FOR: Duration = Duration::from_millis(900);
+/// A client without a suitable certificate says so again after 1 s and 3 s (RFC 6347 §4.2.4.1). Such messages may be
+/// forged; the client's certificate arrives before, even if its first flight was lost.
+const WITHOUT_CERTIFICATE_FOR: Duration = Duration::from_millis(2_500);
 
 pub(super) struct Association {
     dtls: dimpl::Dtls,

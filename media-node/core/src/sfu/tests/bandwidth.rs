@@ -44,6 +44,21 @@ fn a_full_node_is_shared_fairly_and_what_one_leaves_the_other_gets() {
 }
 
 #[test]
+fn a_full_node_reserves_nothing_that_a_client_may_not_get() {
+    let shard = Bandwidth { shard_out_bps_max: Some(3_000_000), ..Bandwidth::default() };
+    let mut camera = camera(2, shard);
+    camera.run_for(4_000);
+    assert_eq!((camera.layers_within(1, 500), camera.layers_within(2, 500)), (vec![1], vec![1]));
+    camera.set_bandwidth(1, token::Bandwidth { receive_bps_max: Some(250_000), send_bps_max: None });
+    camera.run_for(4_000);
+    assert_eq!((camera.layers_within(1, 500), camera.layers_within(2, 500)), (vec![0], vec![2]));
+    let limited = Bandwidth { client_out_bps_max: Some(700_000), shard_out_bps_max: Some(1_500_000), ..shard };
+    let mut camera = self::camera(2, limited);
+    camera.run_for(4_000);
+    assert_eq!(camera.world.sfu.share_bps(), None, "there is enough for what they may get");
+}
+
+#[test]
 fn a_client_is_sent_no_more_than_the_room_allows_it_and_changes_apply_at_once() {
     let mut camera = camera(2, Bandwidth::default());
     camera.run_for(4_000);
