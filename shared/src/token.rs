@@ -142,6 +142,13 @@ impl Bandwidth {
         *self == Self::default()
     }
 
+    /// True if neither limit is above the other's.
+    #[must_use]
+    pub fn is_within(&self, other: Self) -> bool {
+        let is_below = |own: Option<u32>, most: Option<u32>| most.is_none_or(|most| own.is_some_and(|own| own <= most));
+        is_below(self.send_bps_max, other.send_bps_max) && is_below(self.receive_bps_max, other.receive_bps_max)
+    }
+
     /// Checks what the types cannot express.
     pub fn check_bounds(&self) -> Result<(), &'static str> {
         let is_enough = |bps: Option<u32>| bps.is_none_or(|bps| bps >= limits::BANDWIDTH_BPS_MIN);
