@@ -195,7 +195,7 @@ fn check_join(mut claims: JoinClaims, room: &RoomId) -> Result<JoinClaims, AuthE
         return Err(AuthError::Refused(ErrorCode::WrongRoom));
     }
     // Everybody's roster shows the name, so a token with an invalid one is invalid.
-    if Text::Name.check(&claims.name).is_err() {
+    if Text::Name.check(&claims.name).is_err() || claims.bandwidth.check_bounds().is_err() {
         return Err(AuthError::Refused(ErrorCode::BadToken));
     }
     // Older guest tokens are recognised by the id; they do not say which room the guest hosts.
@@ -301,6 +301,22 @@ mod tests {
         check(&"a".repeat(limits::NAME_CHARS_MAX), "daily", None);
         for bad in ["a".repeat(limits::NAME_CHARS_MAX + 1).as_str(), "a\0b", "a\u{202e}b", "\u{200b}"] {
             check(bad, "daily", Some(ErrorCode::BadToken));
+        }
+    }
+
+    #[test]
+    fn a_token_with_limits_that_stop_all_media_is_bad() {
+        let room = RoomId::parse("daily").expect("valid");
+        let error_of = |bandwidth: &str| {
+            let json = format!(r#"{{"sub":"ada","room":"daily","bandwidth":{bandwidth}}}"#);
+            let claims: JoinClaims = serde_json::from_str(&json).expect("claims");
+            check_join(claims, &room).err()
+        };
+        for fine in ["{}", r#"{"send_bps_max":50000}"#, r#"{"send_bps_max":50000,"receive_bps_max":300000}"#] {
+            assert_eq!(error_of(fine), None, "{fine}");
+        }
+        for bad in [r#"{"send_bps_max":49999}"#, r#"{"receive_bps_max":0}"#] {
+            assert_eq!(error_of(bad), Some(AuthError::Refused(ErrorCode::BadToken)), "{bad}");
         }
     }
 

@@ -26,8 +26,23 @@ pub(crate) struct Config {
     pub(crate) storage: Option<Storage>,
     pub(crate) guests: Guests,
     pub(crate) login_url: Option<String>,
-    /// The OpenTelemetry collector; `None` turns traces off.
-    pub(crate) collector: Option<String>,
+    /// `None` turns traces off.
+    pub(crate) collector: Option<Collector>,
+}
+
+/// An OpenTelemetry collector.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Collector {
+    /// Scheme and host.
+    pub(crate) origin: String,
+    /// The value of the header `Authorization`, a secret.
+    pub(crate) authorization: Option<String>,
+}
+
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collector").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,7 +131,7 @@ impl Config {
         let storage = note(&mut mistakes, "RECORDING", parse_storage(&lookup)).flatten();
         let guests = note(&mut mistakes, "GUESTS", parse_guests(lookup("GUESTS").as_deref()));
         let login_url = note(&mut mistakes, "LOGIN_URL", parse_login_url(lookup("LOGIN_URL"))).flatten();
-        let collector = note(&mut mistakes, "OTLP", parse_collector(lookup("OTLP"))).flatten();
+        let collector = note(&mut mistakes, "OTLP", parse_collector(&lookup)).flatten();
         if let (Some(region), Some(regions)) = (&region_default, &regions)
             && !regions.contains_key(region)
         {
@@ -286,16 +301,18 @@ fn parse_login_url(text: Option<String>) -> Result<Option<String>, &'static str>
     }
 }
 
-fn parse_collector(text: Option<String>) -> Result<Option<String>, &'static str> {
-    let text = text.filter(|text| !text.is_empty());
-    let is_origin = |text: &String| {
-        let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
-        host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
-    };
-    match text {
-        Some(text) if !is_origin(&text) => Err("must be http:// or https:// and a host, without a path"),
-        text => Ok(text),
+fn parse_collector(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Collector>, &'static str> {
+    let set = |name: &str| lookup(name).filter(|text| !text.is_empty());
+    let Some(origin) = set("OTLP") else { return Ok(None) };
+    let host = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
+    if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@', ' '])) {
+        return Err("must be http:// or https:// and a host, without a path");
     }
+    let authorization = set("OTLP_AUTHORIZATION").map(|text| text.trim().to_owned());
+    if authorization.as_ref().is_some_and(|text| !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))) {
+        return Err("OTLP_AUTHORIZATION must be printable ASCII");
+    }
+    Ok(Some(Collector { origin, authorization }))
 }
 
 fn parse_origins(text: &str) -> Origins {
@@ -442,6 +459,24 @@ mod tests {
         assert_eq!(login(""), Ok(None));
         for bad in ["javascript:alert(1)", "https://example.org/?a=b", "https://example.org/#token="] {
             assert!(login(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_collectors_secret_can_be_sent_as_a_header_and_is_not_shown() {
+        let parse = |origin: &str, secret: &str| {
+            parse_collector(|name| Some(if name == "OTLP" { origin } else { secret }.to_owned()))
+        };
+        assert_eq!(parse("", "Bearer abc"), Ok(None));
+        let collector = parse("https://otlp.example.org", "Bearer abc\n").expect("valid").expect("set");
+        assert_eq!(collector.authorization.as_deref(), Some("Bearer abc"));
+        assert!(!format!("{collector:?}").contains("abc"));
+        assert!(
+            parse("https://otlp.example.org", "").is_ok_and(|set| set.is_some_and(|set| set.authorization.is_none()))
+        );
+        for (origin, secret) in [("https://otlp.example.org", "a\nb"), ("https://otlp.example.org/v1", "a"), ("a", "a")]
+        {
+            assert!(parse(origin, secret).is_err(), "{origin} {secret:?}");
         }
     }
 

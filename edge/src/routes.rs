@@ -21,6 +21,7 @@ use crate::{clock, log, random, turnstile, upgrade};
 use edge_core::door::Address;
 use shared::trace::{SpanId, TRACEPARENT, Trace};
 use shared::{ErrorCode, RoomId};
+use std::cell::Cell;
 use std::rc::Rc;
 use worker::js_sys::Reflect;
 use worker::{Context, Env, Method, Request, Response};
@@ -36,6 +37,8 @@ pub(crate) struct Arrival<'a> {
     address: Option<Address>,
     /// The sub-protocols of a client that requests admission to a room.
     offered: Protocols,
+    /// True as soon as a client's credential is known to be valid: others cause no exports of traces.
+    is_accepted: Rc<Cell<bool>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -85,9 +88,11 @@ pub(crate) async fn route(request: Request, env: &Env, context: &Context) -> wor
     let config = Config::read(env);
     let cors = config.as_ref().map_or(Cors::Silent, |config| Cors::of(&config.origins, &request));
     let collector = config.as_ref().ok().and_then(|config| config.collector.clone());
+    let is_accepted = Rc::new(Cell::new(false));
     let arrival = config.map(|config| {
         let (request_id, offered) = (request_id.clone(), offered.unwrap_or_default());
-        Arrival { request, env, config, request_id, trace, address, offered }
+        let is_accepted = Rc::clone(&is_accepted);
+        Arrival { request, env, config, request_id, trace, address, offered, is_accepted }
     });
     let response = match handle(arrival, &cors).await {
         Ok(response) => response,
@@ -101,7 +106,7 @@ pub(crate) async fn route(request: Request, env: &Env, context: &Context) -> wor
             Refusal::internal().response(&request_id)?
         }
     };
-    if let (Some(collector), Some(parent)) = (collector, caller.filter(|_| trace.is_sampled())) {
+    if let (Some(collector), Some(parent)) = (collector, caller.filter(|_| trace.is_sampled() && is_accepted.get())) {
         let span = Span { trace, parent, name, request_id, begun_at, status: response.status_code() };
         context.wait_until(traces::export(collector, span));
     }

@@ -1,6 +1,7 @@
 //! Exports the span of a client's request to an OpenTelemetry collector (OTLP/HTTP with JSON), after the answer: one
-//! request for each request of a client, and none if no collector is set.
+//! request for each request of a client with a valid credential, and none if no collector is set.
 
+use crate::config::Collector;
 use crate::{clock, log};
 use serde_json::{Value, json};
 use shared::UnixMillis;
@@ -26,7 +27,7 @@ pub(crate) struct Span {
 }
 
 /// A failure costs the span, and no request.
-pub(crate) async fn export(collector: String, span: Span) {
+pub(crate) async fn export(collector: Collector, span: Span) {
     match send(&collector, &span).await {
         Ok(status) if status < 400 => {}
         Ok(status) => lost(&span, &status),
@@ -34,12 +35,15 @@ pub(crate) async fn export(collector: String, span: Span) {
     }
 }
 
-async fn send(collector: &str, span: &Span) -> worker::Result<u16> {
+async fn send(collector: &Collector, span: &Span) -> worker::Result<u16> {
     let headers = Headers::new();
     headers.set("Content-Type", "application/json")?;
+    if let Some(authorization) = &collector.authorization {
+        headers.set("Authorization", authorization)?;
+    }
     let mut init = RequestInit::new();
     init.with_method(Method::Post).with_headers(headers).with_body(Some(span.to_json(clock::now()).to_string().into()));
-    let request = Request::new_with_init(&format!("{collector}/v1/traces"), &init)?;
+    let request = Request::new_with_init(&format!("{}/v1/traces", collector.origin), &init)?;
     let response: Response = Fetch::Request(request).send().await?;
     Ok(response.status_code())
 }

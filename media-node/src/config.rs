@@ -9,7 +9,7 @@ pub(crate) use bandwidth::Limits;
 use crate::record;
 use clap::Parser;
 use node_shell::settings::{
-    EdgeUrl, Logs, Mistakes, Reader, Secret, list, log_filter, log_format, number, parse, secret,
+    EdgeUrl, Logs, Mistakes, Reader, Secret, header, list, log_filter, log_format, number, parse, secret,
 };
 use shared::limits;
 use shared::{NodeId, Region};
@@ -64,6 +64,9 @@ struct Arguments {
     /// OpenTelemetry collector that gets traces over HTTP, for instance http://10.0.0.5:4318; empty for none.
     #[arg(long, env = "MEDIA_OTLP", value_name = "URL", default_value = "")]
     otlp: String,
+    /// Value of the header Authorization for the collector, for instance "Bearer …". Set it in the environment.
+    #[arg(long, env = "MEDIA_OTLP_AUTHORIZATION", value_name = "TEXT", hide_env_values = true)]
+    otlp_authorization: Option<String>,
     /// Format of the log lines: text or json.
     #[arg(long, env = "MEDIA_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: String,
@@ -73,7 +76,7 @@ struct Arguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 28] = [
+const ENVIRONMENT: [&str; 29] = [
     "MEDIA_EDGE",
     "MEDIA_NODE_ID",
     "MEDIA_REGION",
@@ -100,6 +103,7 @@ const ENVIRONMENT: [&str; 28] = [
     recording::ENVIRONMENT[7],
     recording::ENVIRONMENT[8],
     "MEDIA_OTLP",
+    "MEDIA_OTLP_AUTHORIZATION",
     "MEDIA_LOG_FORMAT",
     "MEDIA_LOG",
 ];
@@ -126,6 +130,7 @@ pub(crate) struct Config {
     pub(crate) recording: Option<record::Config>,
     /// `None` if traces are not exported.
     pub(crate) collector: Option<EdgeUrl>,
+    pub(crate) collector_authorization: Option<Secret>,
     pub(crate) logs: Logs,
 }
 
@@ -164,6 +169,10 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
         "" => Some(None),
         text => reader.value("otlp", text, EdgeUrl::parse).map(Some),
     };
+    let collector_authorization = match arguments.otlp_authorization.as_deref() {
+        None | Some("") => Some(None),
+        Some(text) => reader.value("otlp-authorization", text, header).map(Some),
+    };
     let format = reader.value("log-format", &arguments.log_format, log_format);
     let filter = reader.value("log", &arguments.log, log_filter);
     check_ports(&mut reader, listen, shards);
@@ -186,6 +195,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
             bandwidth: bandwidth?,
             recording: recording?,
             collector: collector?,
+            collector_authorization: collector_authorization?,
             logs: Logs { format: format?, filter: filter? },
         })
     };

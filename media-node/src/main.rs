@@ -23,7 +23,7 @@ fn main() -> anyhow::Result<()> {
         Exporter::new(config.collector.as_ref(), "rotunda-media-node", config.node.as_str()).unzip();
     let _lines = node_shell::logs::start_with(&config.logs, spans)?;
     node_shell::runtime()?.block_on(async {
-        let exporting = exporter.map(Exporter::start);
+        let exporting = exporter.map(|exporter| exporter.authorized(config.collector_authorization.clone()).start());
         let outcome = node::run(config).await;
         if let Some(exporting) = exporting {
             exporting.finish().await;

@@ -18,7 +18,7 @@ use crate::signal::{BanInfo, BanTerm, ParticipantChange, ParticipantInfo, RoomCh
 use crate::text::Text;
 use crate::time::UnixMillis;
 use crate::token::{Bandwidth, Grants};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Path of the OpenAPI document.
 pub const OPENAPI_PATH: &str = "/v1/openapi.json";
@@ -40,7 +40,7 @@ pub struct TokenRequest {
     #[serde(default, deserialize_with = "object::object")]
     pub grants: Grants,
     /// Limits on the participant's media; none if absent.
-    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Bandwidth::is_unlimited")]
+    #[serde(default, deserialize_with = "bandwidth", skip_serializing_if = "Bandwidth::is_unlimited")]
     pub bandwidth: Bandwidth,
     /// The room's limit of participants; applies if this is the first participant to join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -170,7 +170,7 @@ pub struct ParticipantPatch {
     #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
     /// Replaces both limits of the token; `{}` lifts them.
-    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional_bandwidth", skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Bandwidth>,
 }
 
@@ -211,6 +211,24 @@ pub struct Failure {
     pub message: String,
     /// The request's id in the edge's logs.
     pub request_id: String,
+}
+
+/// [`Bandwidth`] without unknown fields: a misspelt limit would be none.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct KnownBandwidth {
+    send_bps_max: Option<u32>,
+    receive_bps_max: Option<u32>,
+}
+
+fn bandwidth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bandwidth, D::Error> {
+    let KnownBandwidth { send_bps_max, receive_bps_max } = object::object(deserializer)?;
+    Ok(Bandwidth { send_bps_max, receive_bps_max })
+}
+
+fn optional_bandwidth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bandwidth>, D::Error> {
+    let found: Option<KnownBandwidth> = object::optional(deserializer)?;
+    Ok(found.map(|KnownBandwidth { send_bps_max, receive_bps_max }| Bandwidth { send_bps_max, receive_bps_max }))
 }
 
 const fn lifetime_s_default() -> u32 {
@@ -355,6 +373,7 @@ mod tests {
         let refused = |error: Result<(), String>| error.is_err_and(|error| error.contains("50000 or more"));
         assert!(refused(check(r#"{"send_bps_max":49999}"#)) && refused(check(r#"{"receive_bps_max":0}"#)));
         assert!(check(r#"{"send_bps":60000}"#).is_err());
+        assert!(serde_json::from_str::<ParticipantPatch>(r#"{"bandwidth":{"send_bps":60000}}"#).is_err());
     }
 
     #[test]

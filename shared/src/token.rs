@@ -122,7 +122,8 @@ impl Grants {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct Bandwidth {
     /// For all video that the participant sends together.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,6 +141,13 @@ impl Bandwidth {
     #[must_use]
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// True if neither limit is above the other's.
+    #[must_use]
+    pub fn is_within(&self, other: Self) -> bool {
+        let is_below = |own: Option<u32>, most: Option<u32>| most.is_none_or(|most| own.is_some_and(|own| own <= most));
+        is_below(self.send_bps_max, other.send_bps_max) && is_below(self.receive_bps_max, other.receive_bps_max)
     }
 
     /// Checks what the types cannot express.
@@ -351,6 +359,12 @@ mod tests {
 
     fn check(token: &str, keys: &[Key], at: UnixMillis, expected: Result<JoinClaims, TokenError>) {
         assert_eq!(verify::<JoinClaims>(token, keys, at), expected);
+    }
+
+    #[test]
+    fn limits_of_a_newer_version_can_be_read() {
+        let read: Bandwidth = serde_json::from_str(r#"{"send_bps_max":50000,"later":1}"#).expect("limits");
+        assert_eq!(read, Bandwidth { send_bps_max: Some(50_000), receive_bps_max: None });
     }
 
     #[test]

@@ -6,15 +6,17 @@ use anyhow::{Context, Result, bail};
 use futures_util::StreamExt;
 use rustls_acme::caches::DirCache;
 use rustls_acme::{AcmeConfig, EventOk};
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Permissions, set_permissions};
 use std::io::Read;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use turn_core::limits;
+
+const PRIVATE: u32 = 0o700;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -33,9 +35,7 @@ pub(crate) struct Settings {
 /// Orders a certificate, unless the folder has a current one, and orders the next one in time, as long as the runtime
 /// lives. Failed orders are repeated after longer and longer pauses.
 pub(crate) fn start(settings: &Settings) -> Result<Tls> {
-    // It contains private keys.
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&settings.state);
-    made.with_context(|| format!("creating {}", settings.state.display()))?;
+    make_private(&settings.state).with_context(|| format!("creating {}", settings.state.display()))?;
     let mut config = AcmeConfig::new([&settings.name]).directory(&settings.directory);
     if let Some(roots) = &settings.roots {
         config = config.client_tls_config(trusting(roots)?);
@@ -56,6 +56,12 @@ pub(crate) fn start(settings: &Settings) -> Result<Tls> {
     Ok(tls)
 }
 
+/// Creates the folder, which contains private keys, and closes an existing one to other users.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(PRIVATE).create(folder)?;
+    set_permissions(folder, Permissions::from_mode(PRIVATE))
+}
+
 fn trusting(path: &Path) -> Result<Arc<ClientConfig>> {
     let mut bytes = Vec::new();
     let opened = File::open(path).with_context(|| format!("opening {}", path.display()))?;
@@ -69,4 +75,21 @@ fn trusting(path: &Path) -> Result<Arc<ClientConfig>> {
         bail!("{} has no certificate", path.display());
     }
     Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_keys_is_private_even_if_it_was_not() {
+        let folder = std::env::temp_dir().join(format!("rotunda-acme-{}", std::process::id()));
+        let mode = || std::fs::metadata(&folder).expect("a folder").permissions().mode() & 0o777;
+        make_private(&folder).expect("creates");
+        assert_eq!(mode(), PRIVATE);
+        set_permissions(&folder, Permissions::from_mode(0o755)).expect("opens");
+        make_private(&folder).expect("closes");
+        assert_eq!(mode(), PRIVATE);
+        std::fs::remove_dir(&folder).expect("removes");
+    }
 }

@@ -33,9 +33,11 @@ test.each([
   ["a host before a Cyrillic word", "https://a.orgи дальше", "{https://a.org}и дальше"],
   ["a path and a query of Chinese words", "看https://zh.wikipedia.org/wiki/中文维基 https://a.org/s?q=你好&p=世界#历史", "看{https://zh.wikipedia.org/wiki/中文维基} {https://a.org/s?q=你好&p=世界#历史}"],
   ["Chinese words in brackets", "https://zh.wikipedia.org/wiki/Set_(数学)说明 https://a.org/[甲] https://a.org/iPhone_手机", "{https://zh.wikipedia.org/wiki/Set_(数学)}说明 {https://a.org/[甲]} {https://a.org/iPhone_手机}"],
-  ["a link of Chinese words in brackets", "(https://a.org/中文)加入 （https://a.org/中文）", "({https://a.org/中文})加入 （{https://a.org/中文}）"],
-  ["words of Latin and other letters", "https://a.org/中文A版/b加入 https://a.org/タイA-1です", "{https://a.org/中文A版/b}加入 {https://a.org/タイA-1}です"],
+  ["a link of Chinese words in brackets", "(https://a.org/b/中文)加入 （https://a.org/b/中文）", "({https://a.org/b/中文})加入 （{https://a.org/b/中文}）"],
+  ["words of Latin and other letters", "https://a.org/w/中文A版/b加入 https://a.org/w/タイA-1です", "{https://a.org/w/中文A版/b}加入 {https://a.org/w/タイA-1}です"],
   ["Japanese, Thai and Korean paths before punctuation", "https://ja.wikipedia.org/wiki/日本、https://th.wikipedia.org/wiki/ไทย, https://a.org/?q=한국를!", "{https://ja.wikipedia.org/wiki/日本}、{https://th.wikipedia.org/wiki/ไทย}, {https://a.org/?q=한국를}!"],
+  ["a host and a slash in Chinese and Japanese sentences", "打开https://a.org/请点击这里 詳細はhttps://a.org/をご覧ください", "打开{https://a.org/}请点击这里 詳細は{https://a.org/}をご覧ください"],
+  ["an empty fragment before a sentence", "https://a.org/#请点击 https://a.org/b#をご覧 https://a.org/b#c를", "{https://a.org/#}请点击 {https://a.org/b#}をご覧 {https://a.org/b#c}를"],
   ["a question mark before a sentence", "https://a.org/b?好吗", "{https://a.org/b}?好吗"],
   ["hosts that are not Latin", "https://例え.jp/a https://www.例え.テスト https://bücher.example/ö https://пример.рф", "{https://例え.jp/a} {https://www.例え.テスト} {https://bücher.example/ö} {https://пример.рф}"],
   ["a link before an Arabic comma, an emoji or a bullet", "https://a.org/b، https://a.org/c\u{1F600} https://a.org/d• x", "{https://a.org/b}، {https://a.org/c}\u{1F600} {https://a.org/d}• x"],
@@ -52,7 +54,7 @@ test.each([
   expect(partsOf(text).map((part) => part.text).join("")).toBe(text);
 });
 
-test.each(["https://]", "xhttps://", ",https://a.org", "https://a.org|", "https://例", "https://a.org/加", "/加(", "https://a.org/(加", "http://a.org\\"])(
+test.each(["https://]", "xhttps://", ",https://a.org", "https://a.org|", "https://例", "https://a.org/加", "https://a.org/b/加", "/加(", "https://a.org/(加", "http://a.org\\"])(
   "many of %s cost no more than other letters",
   (piece) => {
     const text = piece.repeat(20_000);

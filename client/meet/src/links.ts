@@ -17,8 +17,8 @@ const AFTER_HOST = /(?<=[A-Za-z0-9\]])[^\0-\x7F][^.]*$/u;
 /** Letters of scripts without blanks between words, and of Korean, which adds particles to a word. */
 const UNSPACED =
   /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{Script=Bopomofo}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}\p{Script=Hangul}]/u;
-/** Signs in a path or query behind which a word begins. */
-const BEFORE_WORD = /[/=&#+_([{-]/;
+/** Signs in a path or query behind which a word begins, except the first slash. */
+const BEFORE_WORD = /[/=&+_([{-]/;
 const CLOSING = /[)\]}]/;
 /** Characters that end a sentence rather than a link, and those that open something. */
 const AFTER = /[.,;:!?'*_~`([{|\\^]$/u;
@@ -65,7 +65,7 @@ function endOf(path: string): number {
   let end = 0;
   for (const letter of path) {
     if (!UNSPACED.test(letter)) {
-      isStart = BEFORE_WORD.test(letter);
+      isStart = end > 0 && BEFORE_WORD.test(letter);
       isOpen = isOpen && !isStart && !CLOSING.test(letter);
     } else if (isStart || isOpen) {
       [isStart, isOpen] = [false, true];

@@ -31,6 +31,7 @@ pub(super) async fn say(mut arrival: Arrival<'_>, room: &str) -> Result<Response
     let room = parse_room(room)?;
     let Opened { name, client } = auth::connection(&arrival.request, &room, arrival.env)?;
     turnstile::check_post(&room, &client)?;
+    arrival.is_accepted.set(true);
     let body = body::collect_text(&mut arrival, BODY_BYTES_MAX, &TOO_LARGE).await?;
     let frames: Vec<String> = body.lines().filter(|line| !line.is_empty()).map(Into::into).collect();
     if frames.len() > limits::FRAMES_PER_POST_MAX {

@@ -66,6 +66,7 @@ pub(super) async fn admit(
     match verified {
         Ok(Client::Joins(claims)) => {
             turnstile::check_join(arrival.address, room, &claims.sub)?;
+            arrival.is_accepted.set(true);
             introduce(arrival, room, claims, way).await.map(Ok)
         }
         Ok(Client::Returns(claims)) => {
@@ -74,7 +75,10 @@ pub(super) async fn admit(
             // The room opens no socket for an invalid secret.
             match admitted.response.status_code() == ErrorCode::SessionExpired.http_status() {
                 true => explain(arrival, ErrorCode::SessionExpired, room),
-                false => Ok(Ok(admitted)),
+                false => {
+                    arrival.is_accepted.set(true);
+                    Ok(Ok(admitted))
+                }
             }
         }
         Err(AuthError::Refused(code)) => explain(arrival, code, room),

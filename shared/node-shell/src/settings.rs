@@ -166,6 +166,16 @@ pub fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret(text.to_owned()))
 }
 
+/// Accepts the value of a header that is a secret.
+pub fn header(text: &str) -> Result<Secret, String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > limits::TOKEN_BYTES_MAX || !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    {
+        return Err("not the value of a header".to_owned());
+    }
+    Ok(Secret(text.to_owned()))
+}
+
 /// Accepts `text` or `json`.
 pub fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {

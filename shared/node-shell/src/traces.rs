@@ -5,12 +5,12 @@
 
 mod message;
 
-use crate::settings::EdgeUrl;
+use crate::settings::{EdgeUrl, Secret};
 use anyhow::{Context as _, Result, bail};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use message::{ExportTraceServiceRequest, InstrumentationScope, KeyValue, Resource, ResourceSpans, ScopeSpans};
@@ -56,6 +56,7 @@ pub struct Spans(mpsc::Sender<message::Span>);
 #[derive(Debug)]
 pub struct Exporter {
     url: String,
+    authorization: Option<Secret>,
     resource: Resource,
     queue: mpsc::Receiver<message::Span>,
 }
@@ -76,7 +77,13 @@ impl Exporter {
         let attributes =
             [("service.name", service), ("service.version", shared::VERSION), ("service.instance.id", node)];
         let attributes = attributes.map(|(key, value)| KeyValue::text(key, value)).to_vec();
-        Some((Spans(sender), Self { url, resource: Resource { attributes }, queue }))
+        Some((Spans(sender), Self { url, authorization: None, resource: Resource { attributes }, queue }))
+    }
+
+    /// Sends this secret as the header `Authorization`.
+    #[must_use]
+    pub fn authorized(self, authorization: Option<Secret>) -> Self {
+        Self { authorization, ..self }
     }
 
     /// Sends the queued spans on the current runtime, a batch at a time.
@@ -119,7 +126,11 @@ impl Exporter {
         let connector =
             hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
-        let request = Request::post(&self.url).header(CONTENT_TYPE, "application/x-protobuf").body(Full::from(body))?;
+        let mut request = Request::post(&self.url).header(CONTENT_TYPE, "application/x-protobuf");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.expose());
+        }
+        let request = request.body(Full::from(body))?;
         let response = timeout(TIMEOUT, client.request(request)).await.context("no answer in time")??;
         if !response.status().is_success() {
             bail!("refused with {}", response.status());

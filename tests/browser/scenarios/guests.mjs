@@ -40,7 +40,7 @@ export function guestScenarios(world) {
       await ada.page.click('[data-choice="bans"]');
       await ada.reads(/Banned people/);
       const listed = await until("the ban is listed", () => ada.page.evaluate(() => document.querySelector("#bans-panel li[data-banned]")?.innerText ?? null));
-      assert.match(listed, /Grace.*until.*with all guests at the same connection/su);
+      assert.match(listed, /Grace.*until.*and everyone else on the same connection/su);
       await ada.page.click('#bans-panel [aria-label="Lift the ban on Grace"]');
       await ada.reads(/Nobody is banned/);
       assert.equal(await ada.page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Banned people");

@@ -12,6 +12,8 @@ const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN_ID = "00f067aa0ba902b7";
 const query = (flags = "01") => `traceparent=00-${TRACE_ID}-${SPAN_ID}-${flags}`;
 
+const SECRET = "Bearer of-the-collector";
+
 let collector;
 let edge;
 const exported = [];
@@ -20,12 +22,12 @@ before(async () => {
   collector = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
-    exported.push({ path: request.url, type: request.headers["content-type"], body: JSON.parse(body) });
+    exported.push({ path: request.url, type: request.headers["content-type"], authorization: request.headers.authorization, body: JSON.parse(body) });
     response.writeHead(status).end();
   });
   collector.listen(0, "127.0.0.1");
   await once(collector, "listening");
-  edge = await startEdge({ vars: { OTLP: `http://127.0.0.1:${collector.address().port}` } });
+  edge = await startEdge({ vars: { OTLP: `http://127.0.0.1:${collector.address().port}`, OTLP_AUTHORIZATION: SECRET } });
 });
 after(async () => {
   await edge.stop();
@@ -42,8 +44,8 @@ async function spans(count) {
 
 test("a client's trace continues in the log, and one span of the request goes to the collector", async () => {
   const ada = await open("ada", query());
-  const [{ path, type, body }] = await spans(1);
-  assert.deepEqual([path, type], ["/v1/traces", "application/json"]);
+  const [{ path, type, authorization, body }] = await spans(1);
+  assert.deepEqual([path, type, authorization], ["/v1/traces", "application/json", SECRET]);
   const [{ resource, scopeSpans }] = body.resourceSpans;
   assert.deepEqual(resource.attributes[0], { key: "service.name", value: { stringValue: "rotunda-edge" } });
   const [span, ...others] = scopeSpans[0].spans;
@@ -80,6 +82,19 @@ test("a client that asks for no export, or has no trace, gets none", async () =>
   assert.equal(exported.length, before);
 });
 
+test("a request without a valid token causes no export", async () => {
+  const before = exported.length;
+  for (const path of ["/v1/nonsense", "/healthz", "/v1/rooms/traced/events", "/v1/rooms", "/v1/guests"]) {
+    await (await fetch(`${edge.http}${path}?${query()}`)).text();
+  }
+  for (const protocols of [["rotunda.v1", "token.nonsense"], ["rotunda.v1", "resume.nonsense"]]) {
+    const refused = await Client.open(`${edge.ws}/v1/rooms/traced/socket?${query()}`, protocols);
+    await refused.close();
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(exported.length, before);
+});
+
 test("a collector that fails costs the span and no request", async () => {
   status = 503;
   const before = exported.length;
@@ -87,6 +102,7 @@ test("a collector that fails costs the span and no request", async () => {
   await spans(before + 1);
   const [line] = await edge.logged("span_lost");
   assert.equal(line.trace, TRACE_ID);
+  assert.ok(!edge.lines.join("\n").includes(SECRET), "no secrets");
   await ivy.close();
   status = 200;
 });

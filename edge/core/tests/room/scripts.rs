@@ -14,7 +14,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 29] = [
+const SCRIPTS: [&str; 30] = [
     "join",
     "mute",
     "slots",
@@ -44,6 +44,7 @@ const SCRIPTS: [&str; 29] = [
     "silence",
     "layers",
     "bandwidth",
+    "node-away",
 ];
 
 #[test]

@@ -73,12 +73,13 @@ async fn lines_of_a_trace_become_spans_of_a_request() {
         tracing::info!(room = "daily", "a line of no trace");
         tracing::info!(trace = %trace.id, room = "daily", "a line of an unsampled trace");
     });
-    let exporting = exporter.start();
+    let exporting = exporter.authorized(Some("Bearer of-the-collector".to_owned().into())).start();
     let taking = tokio::spawn(async move { collector.take("200 OK").await });
     exporting.finish().await;
     let (head, request) = taking.await.expect("no panic");
     assert!(head.starts_with("post /v1/traces http/1.1"), "{head}");
     assert!(head.contains("content-type: application/x-protobuf"), "{head}");
+    assert!(head.contains("authorization: bearer of-the-collector"), "{head}");
     let [of_resource] = request.resource_spans.as_slice() else { panic!("{request:?}") };
     let resource = of_resource.resource.as_ref().expect("a resource");
     assert_eq!(resource.attributes[0].key, "service.name");

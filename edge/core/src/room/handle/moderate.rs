@@ -25,6 +25,8 @@ pub(crate) enum ModerationError {
     UnknownBan { participant: ParticipantId },
     #[error("only the application and its moderators lift the ban of {participant}")]
     MayNotLiftBan { participant: ParticipantId },
+    #[error("only the application raises and lifts limits of {participant}")]
+    MayNotRaiseLimits { participant: ParticipantId },
     #[error("the room has {} bans already", limits::BANS_PER_ROOM_MAX)]
     TooManyBans,
 }
@@ -32,7 +34,7 @@ pub(crate) enum ModerationError {
 impl Reason for ModerationError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::MayNotModerate | Self::MayNotLiftBan { .. } => ErrorCode::Forbidden,
+            Self::MayNotModerate | Self::MayNotLiftBan { .. } | Self::MayNotRaiseLimits { .. } => ErrorCode::Forbidden,
             Self::UnknownParticipant { .. } | Self::UnknownGuest { .. } | Self::UnknownAddress { .. } => {
                 ErrorCode::UnknownParticipant
             }
@@ -48,6 +50,7 @@ pub(crate) fn moderate(cx: &mut Context<'_>, caller: &Caller, verb: Verb) -> Res
     let moderator = cx.state.members.get(&caller.participant).filter(|member| member.grants.moderate);
     let judge = moderator.ok_or(ModerationError::MayNotModerate)?.judge();
     check_verb(cx.state, judge, &verb)?;
+    check_limits(cx.state, &verb)?;
     // Answered first, because the request may remove its own sender.
     cx.done(caller);
     carry_out(cx, judge, verb);
@@ -87,6 +90,17 @@ pub(crate) fn check_verb(state: &State, judge: Judge, verb: &Verb) -> Result<(),
         }
         Verb::UpdateRoom { .. } | Verb::End { .. } => Ok(()),
     }
+}
+
+/// Returns an error if the verb raises or lifts a limit on a participant's media.
+fn check_limits(state: &State, verb: &Verb) -> Result<(), ModerationError> {
+    let Verb::UpdateParticipant { participant, change: ParticipantChange { bandwidth: Some(bandwidth), .. } } = verb
+    else {
+        return Ok(());
+    };
+    let is_within = state.members.get(participant).is_none_or(|member| bandwidth.is_within(member.bandwidth));
+    let forbidden = || ModerationError::MayNotRaiseLimits { participant: participant.clone() };
+    is_within.then_some(()).ok_or_else(forbidden)
 }
 
 /// Returns an error if no ban can be for the guests at this participant's address, or the judge cannot change it.
