@@ -6,6 +6,8 @@
  */
 export function senses({ width, height, framesPerSecond }) {
   const connections = [];
+  /** Tracks of paused senders. */
+  const held = new Map();
   const asked = [];
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -204,11 +206,16 @@ export function senses({ width, height, framesPerSecond }) {
 
     /** Sends no video without muting it, as while a node pauses a camera; or sends it again. */
     async pauseVideo(isPaused) {
-      const senders = live().flatMap((connection) => connection.getSenders()).filter(({ track }) => track?.kind === "video");
+      const senders = live().flatMap((connection) => connection.getSenders());
       for (const sender of senders) {
-        const parameters = sender.getParameters();
-        for (const encoding of parameters.encodings) encoding.active = !isPaused;
-        await sender.setParameters(parameters);
+        // The SDK would turn encodings on again.
+        if (isPaused && sender.track?.kind === "video") {
+          held.set(sender, sender.track);
+          await sender.replaceTrack(null);
+        } else if (held.has(sender)) {
+          await sender.replaceTrack(held.get(sender));
+          held.delete(sender);
+        }
       }
     },
 
