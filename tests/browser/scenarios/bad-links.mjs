@@ -16,16 +16,17 @@ const SETTLES_MS = 3_000;
 const LASTS_MS = 4_000;
 /** The picture is whole again within this time. */
 const BACK_MS = 20_000;
-/** An uplink's estimate grows more slowly (docs/decisions/0051). */
-const BACK_UP_MS = 40_000;
+/** With the SDK's attempts (docs/decisions/0051); without them it takes Chromium some 15 s, and Firefox longer. */
+const BACK_UP_MS = 12_000;
+const BACK_UP_ALONE_MS = 40_000;
 const JOIN_MS = 60_000;
 /** Longer gaps between two frames are freezes. */
 const FREEZE_MS = 500;
 
 /**
  * The publisher's link (`up`) or the viewer's (`down`), the widths that may be received once the link has been bad for a
- * while, and limits: `stepMs` of the freezes in the first seconds, `backMs` of the return to the whole picture on a good
- * link (`null`: not awaited), the others of the rest.
+ * while, and limits: `stepMs` of the freezes in the first seconds (`null`: not judged), `backMs` of the return to the
+ * whole picture on a good link (`null`: not awaited), the others of the rest.
  */
 const ROWS = {
   rate1500: { name: "1.5 Mbit/s down", down: { downKbps: 1_500 }, widths: [640, WHOLE], stepMs: 1_500, frozenMs: 1_000, concealed: 0.03 },
@@ -36,8 +37,8 @@ const ROWS = {
   loss5: { name: "5 % loss down", down: { downLoss: 5 }, widths: [WHOLE], stepMs: 1_500, frozenMs: 1_000, concealed: 0.03 },
   far: { name: "200 ms and 5 % loss", down: { delayMs: 100, downLoss: 5 }, widths: [640, WHOLE], stepMs: 2_500, frozenMs: 1_500, concealed: 0.05 },
 };
-/** Firefox fills its uplink's queue for some seconds before it sends less. */
-const OF_FIREFOX = { stepMs: 2_500, frozenMs: 2_500, concealed: 0.25 };
+/** Firefox fills its uplink's queue for up to 3 s before it sends less; only what follows is judged. */
+const OF_FIREFOX = { backMs: BACK_UP_ALONE_MS, stepMs: null, frozenMs: 2_500, concealed: 0.25 };
 /** A participant without a camera and microphone. */
 const VIEWER = { claims: { grants: { publish: false, subscribe: true, chat: false, moderate: false, record: false } } };
 const CAMERA_OF_ADA = '[data-participant="ada"] video';
@@ -142,7 +143,7 @@ function told({ frozenMs, framesPerSecond, frameWidth, concealed }) {
 
 function check({ widths, stepMs, frozenMs, concealed }, step, bad) {
   const all = `${told(step)}, then ${told(bad)}`;
-  assert.ok(step.frozenMs <= stepMs, `frozen at the step: ${all}`);
+  assert.ok(stepMs === null || step.frozenMs <= stepMs, `frozen at the step: ${all}`);
   assert.ok(bad.frozenMs <= frozenMs, `frozen: ${all}`);
   assert.ok(widths.includes(bad.frameWidth), `another layer: ${all}`);
   assert.ok(bad.framesPerSecond >= FRAMES_PER_SECOND_MIN, `slow: ${all}`);
