@@ -14,7 +14,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 30] = [
+const SCRIPTS: [&str; 29] = [
     "join",
     "mute",
     "slots",
@@ -44,7 +44,6 @@ const SCRIPTS: [&str; 30] = [
     "silence",
     "layers",
     "bandwidth",
-    "node-away",
 ];
 
 #[test]

@@ -16,8 +16,6 @@ use shared::{ErrorCode, NodeId, ParticipantId, SessionId, UnixMillis, limits};
 
 /// Reports of dead transports count together for this long.
 const DEAD_REPORTS_MS: u64 = 10_000;
-/// So few clients of a node without its socket need not agree that it is dead.
-const SERVED_FEW: usize = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NegotiateError {
@@ -138,14 +136,8 @@ fn path(cx: &mut Context<'_>, participant: &ParticipantId, reason: NegotiateReas
     }
     let home_epoch = home.map(|(epoch, _)| epoch);
     let node = home.map(|(_, home)| home.node.clone());
-    let has_link = home.is_some_and(|(_, home)| is_alive(home));
-    let mut alive = home.is_some() && home_epoch == cx.state.usable();
-    alive &= match (reason, home_epoch) {
-        (NegotiateReason::TransportDead, Some(epoch)) if has_link || !ended => {
-            !reports_dead(cx.state, cx.now, participant, (!has_link).then_some(epoch))
-        }
-        _ => has_link,
-    };
+    let alive = home.is_some_and(|(_, home)| is_alive(home)) && home_epoch == cx.state.usable();
+    let alive = alive && !(reason == NegotiateReason::TransportDead && reports_dead(cx.state, cx.now, participant));
     match cx.state.usable() {
         _ if alive && ended => Err(NegotiateError::ConnectionForgotten),
         _ if alive => Ok(Path::Same),
@@ -154,21 +146,14 @@ fn path(cx: &mut Context<'_>, participant: &ParticipantId, reason: NegotiateReas
     }
 }
 
-/// Records a client's report of a dead transport. Returns true if the node counts as dead. Although its socket is open:
-/// it has answered this client before without success, and most of the other clients report the same. If its socket is
-/// `lost`: of several clients that it serves, one more reports the same.
-fn reports_dead(state: &mut State, now: UnixMillis, participant: &ParticipantId, lost: Option<u64>) -> bool {
+/// Records a client's report of a dead transport. Returns true if the node counts as dead although its socket is
+/// open: it has answered this client before without success, and most of the other clients report the same.
+fn reports_dead(state: &mut State, now: UnixMillis, participant: &ParticipantId) -> bool {
     let recent = |at: Option<UnixMillis>| at.is_some_and(|at| now.since_ms(at) < DEAD_REPORTS_MS);
     let Some(member) = state.members.get_mut(participant) else { return false };
     let again = recent(member.dead_at.replace(now));
     let reports = state.members.values().filter(|member| recent(member.dead_at)).count();
-    match lost {
-        Some(epoch) => {
-            let served = state.sessions.values().filter(|session| session.epoch == Some(epoch)).count();
-            reports > 1 || served <= SERVED_FEW
-        }
-        None => again && reports.saturating_mul(2) > state.members.len(),
-    }
+    again && reports.saturating_mul(2) > state.members.len()
 }
 
 fn negotiate_same(
