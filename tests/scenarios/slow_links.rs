@@ -242,6 +242,46 @@ fn a_screen_beside_a_camera_is_asked_for_what_its_best_viewer_can_take() {
     }
 }
 
+/// Resolution before frame rate: half or a quarter of the frames of the full size.
+#[test]
+fn a_slow_viewer_of_a_screen_beside_a_good_one_gets_fewer_frames_of_the_same_size() {
+    for seed in SEEDS {
+        let mut world = World::seeded(seed);
+        let sources = vec![TrackSource::Microphone, TrackSource::Screen];
+        world.join_as(Guest { sends_layers: true, reports_arrivals: true, sources, ..guest("ada") });
+        for viewer in ["grace", "alan"] {
+            world.join_as(Guest { reports_arrivals: true, ..guest(viewer) });
+        }
+        world.run_for(Duration::from_secs(10));
+        let per_second = |world: &mut World| {
+            world.mark();
+            world.run_for(Duration::from_secs(4));
+            ["grace", "alan"].map(|viewer| {
+                let seen = seen_of(world, viewer, "ada", TrackSource::Screen);
+                Seen { frames_per_s: seen.frames_per_s / 4.0, ..seen }
+            })
+        };
+        for (rate_bps, frames) in [(1_000_000, 9.0..14.0), (550_000, 4.0..7.0), (8_000_000, 18.0..21.0)] {
+            slow_down(&mut world, "alan", rate_bps);
+            world.run_for(Duration::from_secs(8));
+            let [good, slow] = per_second(&mut world);
+            assert!(good.frames_per_s > 18.0 && good.frozen.is_zero(), "seed {seed}, {rate_bps}: {good:?}");
+            assert!(frames.contains(&slow.frames_per_s) && slow.lines == 1_080, "seed {seed}, {rate_bps}: {slow:?}");
+            assert!(slow.frozen.is_zero(), "seed {seed}, {rate_bps}: {slow:?}");
+        }
+        // After a pause too: the whole screen fits neither time.
+        slow_down(&mut world, "alan", 200_000);
+        world.run_for(Duration::from_secs(8));
+        assert!(per_second(&mut world)[1].frames_per_s < 1.0, "seed {seed}");
+        slow_down(&mut world, "alan", 1_000_000);
+        world.run_for(Duration::from_secs(12));
+        let [good, slow] = per_second(&mut world);
+        assert!(good.frames_per_s > 18.0 && good.frozen.is_zero(), "seed {seed}: {good:?}");
+        assert!(slow.frames_per_s > 4.0 && slow.lines == 1_080, "seed {seed}: {slow:?}");
+        world.check_all();
+    }
+}
+
 #[test]
 fn a_newcomer_on_a_good_link_soon_sees_the_top() {
     for seed in SEEDS {

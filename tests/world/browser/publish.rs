@@ -192,10 +192,10 @@ impl Publisher {
         self
     }
 
-    /// The same track with a screen's bitrate.
+    /// The same track with a screen's bitrate, in three temporal layers.
     #[must_use]
     pub fn of_a_screen(mut self) -> Self {
-        self.size = SCREEN;
+        (self.size, self.keyframe) = (SCREEN, Some(0));
         self
     }
 

@@ -15,6 +15,10 @@ use media_core::rtp::RtpHeader;
 use shared::rtp_parameters::MediaKind;
 use std::time::Instant;
 
+/// Largest difference of a sender report from the stream: video waits for up to 600 ms in the pacer and 200 ms in a link's
+/// queue, the report does not.
+const OFF_MS_MAX: i32 = 800;
+
 /// The effect of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -165,7 +169,7 @@ impl Slot {
         let ticks = clock.now().duration_since(at).as_millis() as u32 * (clock_rate / 1_000);
         let off = report.rtp_timestamp.wrapping_sub(timestamp.wrapping_add(ticks)) as i32;
         let off_ms = off / (clock_rate as i32 / 1_000);
-        (off_ms.abs() > 500).then(|| format!("a sender report is {off_ms} ms off the stream"))
+        (off_ms.abs() > OFF_MS_MAX).then(|| format!("a sender report is {off_ms} ms off the stream"))
     }
 
     /// A report block about the stream, once something has arrived.

@@ -272,8 +272,9 @@ struct Step {
     lines: u16,
 }
 
-/// The need of a slot that shows nothing. Starting costs a key frame, so it needs all frames of the smallest layer, of
-/// which some may soon be left out again, and after a pause a reserve.
+/// The need of a slot that shows nothing. Starting costs a key frame, so it needs all frames of the smallest of several
+/// layers, of which some may soon be left out again, and after a pause a reserve. A single layer, such as a screen, may
+/// never fit whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Start {
     whole_bps: u64,
@@ -283,9 +284,11 @@ struct Start {
 
 impl Start {
     fn of(steps: &[Step], raises: &Raises) -> Option<Self> {
-        let whole = steps.iter().find(|step| step.tempo == Tempo::Full)?;
+        let (whole, smallest) = (steps.iter().find(|step| step.tempo == Tempo::Full)?, steps.first()?);
+        let is_layered = steps.last().is_some_and(|largest| largest.stream != whole.stream);
+        let whole_bps = if is_layered { whole } else { smallest }.bitrate_bps;
         let smallest_percent = if raises.is_new() { HEADROOM_PERCENT } else { RESUME_PERCENT };
-        Some(Self { whole_bps: whole.bitrate_bps, smallest_bps: steps.first()?.bitrate_bps, smallest_percent })
+        Some(Self { whole_bps, smallest_bps: smallest.bitrate_bps, smallest_percent })
     }
 
     fn fits(self, budget: &Budget) -> bool {

@@ -31,6 +31,7 @@ struct Frame {
     timestamp: u32,
     picture_id: Option<u16>,
     left_out: u8,
+    is_keyframe: bool,
     has_ended: bool,
 }
 
@@ -62,7 +63,8 @@ impl Thinning {
     pub fn number(&mut self, now: Instant, facts: &Facts, bytes: usize) -> Thinned {
         let thinned = if facts.index < self.next { self.late(facts) } else { self.ahead(now, facts) };
         for (place, pace) in self.paces.iter_mut().enumerate() {
-            if thinned.left_out & (1 << place) == 0 {
+            // Key frames come when they are requested: a screen's would double the rate of its base layer for a second.
+            if thinned.left_out & (1 << place) == 0 && !self.last.is_keyframe {
                 pace.bytes.add(now, bytes);
             }
         }
@@ -147,7 +149,9 @@ impl Thinning {
                 None => {}
             }
         }
-        self.last = Frame { timestamp: facts.timestamp, picture_id: facts.picture_id(), left_out, has_ended: false };
+        let (timestamp, picture_id) = (facts.timestamp, facts.picture_id());
+        let is_keyframe = facts.picture.is_some_and(|picture| picture.starts_keyframe());
+        self.last = Frame { timestamp, picture_id, left_out, is_keyframe, has_ended: false };
         if let Some(frame) = self.frames.get_mut(self.frames_seen % FRAMES_KEPT) {
             *frame = self.last;
         }
