@@ -41,6 +41,16 @@ export function watchInstance(state, reset) {
     current,
     noteTrap,
 
+    /** Runs a call that awaits nothing. */
+    runAtOnce(call) {
+      try {
+        current();
+        return call();
+      } catch (error) {
+        throw noteTrap(error);
+      }
+    },
+
     /**
      * Runs a call so that its promise is rejected at the moment of a panic, whichever call panicked.
      *
