@@ -11,7 +11,9 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use message::{ExportTraceServiceRequest, InstrumentationScope, KeyValue, Resource, ResourceSpans, ScopeSpans};
 use prost::Message;
@@ -48,6 +50,9 @@ static LOST: AtomicU64 = AtomicU64::new(0);
 pub fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
+
+/// Its connections are used again.
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// The layer that turns log lines into spans.
 #[derive(Clone, Debug)]
@@ -91,15 +96,18 @@ impl Exporter {
     pub fn start(mut self) -> Exporting {
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
+            let connector =
+                hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+            let client = Client::builder(TokioExecutor::new()).build(connector);
             while timeout(INTERVAL, &mut stopped).await.is_err() {
-                self.send_all().await;
+                self.send_all(&client).await;
             }
-            self.send_all().await;
+            self.send_all(&client).await;
         });
         Exporting { stop, task }
     }
 
-    async fn send_all(&mut self) {
+    async fn send_all(&mut self, client: &HttpClient) {
         loop {
             let mut batch = Vec::new();
             while batch.len() < BATCH_MAX
@@ -111,21 +119,18 @@ impl Exporter {
             if count == 0 {
                 return;
             }
-            if let Err(error) = self.send(batch).await {
+            if let Err(error) = self.send(client, batch).await {
                 LOST.fetch_add(count as u64, Ordering::Relaxed);
                 tracing::debug!(count, error = format!("{error:#}"), "the collector did not take spans");
             }
         }
     }
 
-    async fn send(&self, spans: Vec<message::Span>) -> Result<()> {
+    async fn send(&self, client: &HttpClient, spans: Vec<message::Span>) -> Result<()> {
         let scope = Some(InstrumentationScope { name: "rotunda".to_owned() });
         let resource = Some(self.resource.clone());
         let of_resource = ResourceSpans { resource, scope_spans: vec![ScopeSpans { scope, spans }] };
         let body = ExportTraceServiceRequest { resource_spans: vec![of_resource] }.encode_to_vec();
-        let connector =
-            hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
         let mut request = Request::post(&self.url).header(CONTENT_TYPE, "application/x-protobuf");
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.expose());
@@ -149,6 +154,9 @@ impl Exporting {
 
 impl<S: Subscriber> Layer<S> for Spans {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().fields().field("trace").is_none() {
+            return;
+        }
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Some(span) = fields.span(*event.metadata().level(), now_ns()) else { return };
