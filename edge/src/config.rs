@@ -30,10 +30,8 @@ pub(crate) struct Config {
     pub(crate) collector: Option<Collector>,
 }
 
-/// An OpenTelemetry collector.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Collector {
-    /// Scheme and host.
     pub(crate) origin: String,
     /// The value of the header `Authorization`, a secret.
     pub(crate) authorization: Option<String>,

@@ -28,7 +28,6 @@ pub(crate) struct Introduction<C> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seen: Option<IpAddr>,
     pub(crate) request_id: String,
-    /// Of a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<Trace>,
     /// The name of the client's connection, if its frames come as separate requests.

@@ -1,21 +1,24 @@
 //! Certificates by ACME, from Pebble, the test authority of Let's Encrypt. `cargo xtask test --only turn` installs it.
 
+#[path = "streams/trusting.rs"]
+mod trusting;
+
 use anyhow::{Context, Result, bail};
 use load::node::page;
 use load::relay::{Relay, credential, free_udp};
 use load::stream::{StreamClient, UDP_PEERS};
 use rcgen::generate_simple_self_signed;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use shared::turn_credential::TurnPolicy;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
+use trusting::trusting;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
 const NAME: &str = "turn.example.org";
@@ -148,14 +151,7 @@ fn connect(
     name: &'static str,
     trusted: &CertificateDer<'static>,
 ) -> Result<StreamOwned<ClientConnection, TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(trusted.clone())?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connection = ClientConnection::new(Arc::new(config), ServerName::try_from(name)?)?;
+    let connection = trusting(trusted, name)?;
     let stream = TcpStream::connect(server)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(StreamOwned::new(connection, stream))

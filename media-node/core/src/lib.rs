@@ -17,7 +17,7 @@ pub mod path;
 pub mod places;
 pub mod probe;
 pub mod quality;
-pub mod random;
+pub use node_core::random;
 pub mod record;
 pub mod room;
 pub mod rtcp;

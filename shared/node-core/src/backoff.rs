@@ -1,6 +1,6 @@
 //! Exponential back-off with a bound and jitter, so that nodes do not reconnect all at once.
 
-use crate::random::SplitMix;
+use crate::random::Random;
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(250);
@@ -10,14 +10,14 @@ const LONGEST: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Backoff {
     failures: u32,
-    random: SplitMix,
+    random: Random,
 }
 
 impl Backoff {
     /// `seed` spreads the waits of many nodes.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { failures: 0, random: SplitMix::new(seed) }
+        Self { failures: 0, random: Random::seeded(seed) }
     }
 
     pub fn reset(&mut self) {

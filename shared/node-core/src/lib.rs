@@ -6,4 +6,4 @@
 pub mod backoff;
 pub mod line;
 pub mod membership;
-mod random;
+pub mod random;

@@ -1,7 +1,7 @@
 //! A node's place in its region's fleet: registers, reports load and draining, receives orders.
 
 use crate::line::{Line, News, SocketKey};
-use crate::random::SplitMix;
+use crate::random::Random;
 use shared::control::{Assignment, FleetToNode, Message, NodeLoad, NodeToFleet, ProbeCredential, Reach};
 use shared::limits;
 use std::collections::VecDeque;
@@ -94,7 +94,7 @@ pub struct Membership {
     /// True until the second heartbeat of a socket, which is sent at a random time within the interval: nodes that connect
     /// together, for instance after a deployment of the edge, must not send all their heartbeats together.
     is_in_step: bool,
-    random: SplitMix,
+    random: Random,
     is_draining: bool,
     standing: Standing,
     outputs: VecDeque<Output>,
@@ -110,7 +110,7 @@ impl Membership {
             heartbeat_at: None,
             interval: HEARTBEAT_INTERVAL,
             is_in_step: true,
-            random: SplitMix::new(!seed),
+            random: Random::seeded(!seed),
             is_draining: false,
             standing: Standing::default(),
             outputs: VecDeque::new(),

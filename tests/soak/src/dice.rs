@@ -1,26 +1,19 @@
 //! Seeded choices, so that a run can be repeated.
 
-/// SplitMix64.
+use media_core::random::Random;
+
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Dice(Random);
 
 impl Dice {
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(Random::seeded(seed))
     }
 
     /// A number below `sides`, which must not be zero.
     pub fn below(&mut self, sides: usize) -> usize {
-        (self.next() >> 33) as usize % sides
+        (self.0.next_u64() >> 33) as usize % sides
     }
 
     /// True once in `times`, on average.

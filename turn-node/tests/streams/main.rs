@@ -3,6 +3,7 @@
 mod connections;
 mod limits;
 mod tls;
+mod trusting;
 
 use anyhow::{Result, bail};
 use load::node::page;

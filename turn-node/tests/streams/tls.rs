@@ -1,15 +1,15 @@
 //! TLS: five hundred clients at once, and a certificate that is replaced.
 
+use crate::trusting::trusting;
 use crate::{PATIENCE, PROGRAM, Pair, SETTINGS, counter, tcp, until};
 use anyhow::{Context, Result};
 use load::process;
 use load::relay::{Relay, free_udp};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConnection, StreamOwned};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -25,15 +25,7 @@ pub(crate) fn relay(more: &[(&str, &str)]) -> Result<(Relay, CertificateDer<'sta
 }
 
 pub(crate) fn connect(server: SocketAddr, trusted: &CertificateDer<'static>) -> Result<TlsStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(trusted.clone())?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connection = ClientConnection::new(Arc::new(config), ServerName::try_from(NAME)?)?;
-    Ok(StreamOwned::new(connection, tcp(server)?))
+    Ok(StreamOwned::new(trusting(trusted, NAME)?, tcp(server)?))
 }
 
 fn start(folder: &Path, more: &[(&str, &str)]) -> Result<Relay> {

@@ -20,7 +20,7 @@ use std::time::Instant;
 
 const REQUESTS_PER_S_MAX: f64 = 300.0;
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
-/// Long enough for every node to have been told its interval.
+/// By then every node knows its interval.
 const SETTLED_MS: u64 = 30_000;
 const MEASURED_MS: u64 = 120_000;
 

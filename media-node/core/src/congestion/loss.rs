@@ -53,7 +53,7 @@ struct Observation {
 
 impl Default for LossLimit {
     fn default() -> Self {
-        // Reports allocate nothing.
+        // At its full size from the beginning, because reports must not allocate.
         let past = VecDeque::with_capacity(OBSERVATIONS);
         Self { current: Current::default(), past, bps: None, lost_share: 0.0 }
     }
