@@ -1,22 +1,30 @@
 //! Certificates by ACME (RFC 8555): the authority connects to this node's name on port 443 and asks for a special
 //! certificate (TLS-ALPN-01, RFC 8737), so nothing but TURN over TLS must be reachable.
 
-use crate::tls::Tls;
-use anyhow::{Context, Result, bail};
-use futures_util::StreamExt;
-use rustls_acme::caches::DirCache;
-use rustls_acme::{AcmeConfig, EventOk};
+mod order;
+
+use crate::tls::Certificate;
+use anyhow::{Context, Result, anyhow, bail};
+use node_core::renewal::Renewal;
+use order::Authority;
 use std::fs::{DirBuilder, File, Permissions, set_permissions};
 use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use turn_core::limits;
 
 const PRIVATE: u32 = 0o700;
+/// Longest time for an order. Let's Encrypt takes seconds; an authority that stops answering must not hold up the next
+/// order.
+const ORDER_TIME_MAX: Duration = Duration::from_secs(300);
+/// Longest sleep before the clock is read again: it may be set, and the host may have been suspended.
+const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -30,30 +38,56 @@ pub(crate) struct Settings {
     pub(crate) state: PathBuf,
     /// PEM file with the roots of a private authority; `None` for the public ones.
     pub(crate) roots: Option<PathBuf>,
+    /// The shortest pause after a failed order.
+    pub(crate) retry: Duration,
 }
 
 /// Orders a certificate, unless the folder has a current one, and orders the next one in time, as long as the runtime
-/// lives. Failed orders are repeated after longer and longer pauses.
-pub(crate) fn start(settings: &Settings) -> Result<Tls> {
+/// lives. Returns the certificate for the authority's own connections.
+pub(crate) fn start(settings: Settings, certificate: Arc<Certificate>) -> Result<Arc<Certificate>> {
     make_private(&settings.state).with_context(|| format!("creating {}", settings.state.display()))?;
-    let mut config = AcmeConfig::new([&settings.name]).directory(&settings.directory);
-    if let Some(roots) = &settings.roots {
-        config = config.client_tls_config(trusting(roots)?);
-    }
-    let contact = settings.contact.iter().map(|address| format!("mailto:{address}"));
-    let mut orders = config.contact(contact).cache(DirCache::new(settings.state.clone())).state();
-    let tls = Tls::new(orders.resolver(), Some(orders.challenge_rustls_config()));
+    let seed = getrandom::u64().context("asking the operating system for randomness")?;
+    let renewal = Renewal::new(settings.retry, seed);
+    let challenge = Arc::new(Certificate::default());
+    let authority = Authority::new(settings, Arc::clone(&challenge))?;
     tokio::spawn(async move {
-        while let Some(event) = orders.next().await {
-            match event {
-                Ok(EventOk::DeployedCachedCert) => tracing::info!("using the stored TLS certificate"),
-                Ok(EventOk::DeployedNewCert) => tracing::info!("using a new TLS certificate"),
-                Ok(EventOk::CertCacheStore | EventOk::AccountCacheStore) => {}
-                Err(error) => tracing::warn!(%error, "there is no new TLS certificate"),
-            }
-        }
+        authority.use_stored(&certificate).await;
+        keep(&certificate, renewal, || authority.order()).await;
     });
-    Ok(tls)
+    Ok(challenge)
+}
+
+/// Orders certificates in time, and repeats failed orders after longer and longer pauses.
+async fn keep<O>(certificate: &Certificate, mut renewal: Renewal, order: impl Fn() -> O)
+where
+    O: Future<Output = Result<Vec<u8>>>,
+{
+    let mut wait = Renewal::first(now_s(), certificate.validity());
+    loop {
+        while wait > SLEEP_MAX {
+            sleep(SLEEP_MAX).await;
+            wait = Renewal::first(now_s(), certificate.validity());
+        }
+        sleep(wait).await;
+        let ordered = timeout(ORDER_TIME_MAX, order()).await;
+        let ordered = ordered.unwrap_or_else(|_| Err(anyhow!("the authority took longer than {ORDER_TIME_MAX:?}")));
+        wait = match ordered.and_then(|pem| certificate.replace(&pem, &pem)) {
+            Ok(validity) => {
+                tracing::info!("using a new TLS certificate");
+                renewal.succeeded(now_s(), validity)
+            }
+            Err(error) => {
+                certificate.count_failure();
+                let pause = renewal.failed();
+                tracing::warn!(retry_s = pause.as_secs(), "no new TLS certificate: {error:#}");
+                pause
+            }
+        };
+    }
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Creates the folder, which contains private keys, and closes an existing one to other users.
@@ -62,7 +96,12 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     set_permissions(folder, Permissions::from_mode(PRIVATE))
 }
 
-fn trusting(path: &Path) -> Result<Arc<ClientConfig>> {
+/// The settings of connections to the authority; without a file the public roots are trusted.
+fn trusting(path: Option<&Path>) -> Result<Arc<ClientConfig>> {
+    let Some(path) = path else {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        return Ok(client(roots));
+    };
     let mut bytes = Vec::new();
     let opened = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     opened.take(limits::TLS_FILE_BYTES_MAX).read_to_end(&mut bytes).context("reading the roots")?;
@@ -74,12 +113,50 @@ fn trusting(path: &Path) -> Result<Arc<ClientConfig>> {
     if roots.is_empty() {
         bail!("{} has no certificate", path.display());
     }
-    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+    Ok(client(roots))
+}
+
+fn client(roots: RootCertStore) -> Arc<ClientConfig> {
+    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+    use std::future::{pending, ready};
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// The number of orders in `time`, and of failures that were counted.
+    async fn orders<O: Future<Output = Result<Vec<u8>>>>(time: Duration, order: impl Fn() -> O) -> (u64, u64) {
+        let (certificate, count) = (Certificate::default(), Cell::new(0));
+        let renewal = Renewal::new(Duration::from_secs(60), 1);
+        let counted = || {
+            count.set(count.get() + 1);
+            order()
+        };
+        let ended = timeout(time, keep(&certificate, renewal, counted)).await;
+        assert!(ended.is_err() && certificate.validity().is_none());
+        (count.get(), certificate.failures())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_authority_that_stops_answering_is_asked_again() {
+        let (ordered, failed) = orders(ORDER_TIME_MAX - Duration::from_secs(1), pending).await;
+        assert_eq!((ordered, failed), (1, 0), "an order may take some time");
+        let (ordered, failed) = orders(4 * HOUR, pending).await;
+        assert!(ordered >= 8 && failed >= ordered - 1, "{ordered} orders, {failed} failures");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_order_and_a_useless_answer_are_repeated_with_pauses() {
+        for answer in [Err("refused"), Ok("no certificate")] {
+            let order = || ready(answer.map(|text| text.as_bytes().to_vec()).map_err(|refused| anyhow!(refused)));
+            let (ordered, failed) = orders(HOUR, order).await;
+            assert!((5..=8).contains(&ordered) && failed == ordered, "{ordered} orders, {failed} failures");
+        }
+    }
 
     #[test]
     fn the_folder_of_keys_is_private_even_if_it_was_not() {

@@ -125,10 +125,13 @@ struct AcmeArguments {
     /// PEM file with the roots of a private authority; the public ones if empty.
     #[arg(long, env = "TURN_ACME_ROOTS", value_name = "FILE", default_value = "")]
     acme_roots: String,
+    /// Shortest pause after a failed order; each later one is twice as long, up to thirty times as long.
+    #[arg(long, env = "TURN_ACME_RETRY_SECONDS", value_name = "SECONDS", default_value = "60")]
+    acme_retry_seconds: String,
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 30] = [
+const ENVIRONMENT: [&str; 31] = [
     "TURN_EDGE",
     "TURN_NODE_ID",
     "TURN_REGION",
@@ -143,6 +146,7 @@ const ENVIRONMENT: [&str; 30] = [
     "TURN_ACME_CONTACT",
     "TURN_ACME_STATE",
     "TURN_ACME_ROOTS",
+    "TURN_ACME_RETRY_SECONDS",
     "TURN_RELAY",
     "TURN_RELAY_BIND",
     "TURN_RELAY_PORTS",
@@ -357,6 +361,7 @@ fn source(
     if tls_name.is_none() {
         reader.mistake("tls-name", "must be set: it is the name for which --acme-directory issues a certificate");
     }
+    let retry = reader.value("acme-retry-seconds", &acme.acme_retry_seconds, number(1, 3_600));
     let some = |text: String| Some(text).filter(|text| !text.is_empty());
     Some(Source::Acme(acme::Settings {
         directory: acme.acme_directory,
@@ -364,6 +369,7 @@ fn source(
         contact: some(acme.acme_contact),
         state: PathBuf::from(acme.acme_state),
         roots: some(acme.acme_roots).map(PathBuf::from),
+        retry: Duration::from_secs(retry?),
     }))
 }
 

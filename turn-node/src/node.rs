@@ -1,13 +1,12 @@
 //! The whole node: starts the shards and the HTTP pages, and stops them on a signal.
 
-use crate::acme;
 use crate::config::Config;
 use crate::control::Control;
 use crate::own_addresses;
 use crate::pages::{FromEdge, Pages};
 use crate::shard::Shard;
 use crate::streams::{self, Entrance};
-use crate::tls::{Certificate, Source, Tls};
+use crate::tls::Tls;
 use anyhow::{Context, bail};
 use node_core::membership::Standing;
 use node_shell::signals::Signals;
@@ -36,7 +35,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("asking the operating system for randomness")?;
     let pool = Pool::new(config.relay_ports.clone(), config.quotas, seed);
-    let tls = config.tls.clone().map(start_tls).transpose()?;
+    let tls = config.tls.clone().map(Tls::start).transpose().context("preparing TLS")?;
     let streams: Vec<TcpListener> =
         config.tcp_listen.iter().map(|address| node_shell::streams::listen(*address)).collect::<anyhow::Result<_>>()?;
     let (shards, entrance) = start_shards(&config, &pool, tls.as_ref())?;
@@ -46,7 +45,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (draining, is_draining) = watch::channel(false);
     let (edge, control) = start_control(&config, &shards, &is_draining)?.unzip();
     let standing = edge.as_ref().map(|edge| edge.standing.clone());
-    let pages = Pages { shards: Arc::clone(&shards), entrance, pool, draining: is_draining, edge };
+    let certificate = tls.map(|tls| tls.certificate);
+    let pages = Pages { shards: Arc::clone(&shards), entrance, pool, certificate, draining: is_draining, edge };
     tokio::spawn(node_shell::pages::serve(listener, pages));
     tracing::info!(shards = shards.len(), "started");
     let time = tokio::select! {
@@ -66,17 +66,6 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     }
     stop(&shards).await;
     Ok(())
-}
-
-fn start_tls(source: Source) -> anyhow::Result<Tls> {
-    match source {
-        Source::Files(files) => {
-            let certificate = Certificate::read(files).context("reading the TLS certificate")?;
-            tokio::spawn(Arc::clone(&certificate).watch());
-            Ok(Tls::new(certificate, None))
-        }
-        Source::Acme(settings) => acme::start(&settings).context("preparing ACME"),
-    }
 }
 
 /// Threads for datagrams, and as many for streams if there is a listener for them.

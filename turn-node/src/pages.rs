@@ -2,6 +2,7 @@
 
 use crate::shard::{Report, Shard};
 use crate::streams::{Closing, Entrance};
+use crate::tls::Certificate;
 use node_core::membership::Standing;
 use node_shell::metrics::{Metric, Text, counter, gauge};
 use std::sync::Arc;
@@ -11,6 +12,9 @@ use turn_core::pool::Pool;
 
 /// A shard without a report for this long is considered hung.
 const SHARD_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+const EXPIRATION: &str = "turn_certificate_expiration_timestamp_seconds";
+const FAILURES: &str = "turn_certificate_failures_total";
 
 /// A label, and its value in a shard's report.
 type Labelled = (&'static str, fn(&Report) -> u64);
@@ -29,6 +33,8 @@ pub(crate) struct Pages {
     pub(crate) shards: Arc<[Shard]>,
     pub(crate) entrance: Entrance,
     pub(crate) pool: Pool,
+    /// `None` without TLS.
+    pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) draining: watch::Receiver<bool>,
     /// `None` without an edge.
     pub(crate) edge: Option<FromEdge>,
@@ -96,6 +102,12 @@ impl node_shell::pages::Pages for Pages {
         text.single("turn_relay_ports_taken", "Relay ports in use or reserved.", ports);
         text.head("turn_connections_dropped_total", "Connections whose thread was too busy to take them.", "counter");
         text.line("turn_connections_dropped_total", "", self.entrance.dropped());
+        if let Some(certificate) = &self.certificate {
+            let ends_at_s = certificate.validity().map_or(0, |validity| validity.ends_at_s);
+            text.single(EXPIRATION, "End of the TLS certificate in seconds since 1970; 0 without one.", ends_at_s);
+            text.head(FAILURES, "Orders and changed files that brought no TLS certificate.", "counter");
+            text.line(FAILURES, "", certificate.failures());
+        }
         text.single("turn_draining", "Whether the node is draining.", u64::from(*self.draining.borrow()));
         text.finish()
     }

@@ -17,7 +17,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use trusting::trusting;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
@@ -48,14 +48,17 @@ struct Authority {
     folder: PathBuf,
     directory: u16,
     management: u16,
+    /// Port of the DNS server's own API.
+    names: u16,
     api: CertificateDer<'static>,
     programs: Vec<Running>,
 }
 
 impl Authority {
-    /// It checks names by connections to `relay`.
-    fn start(relay: SocketAddr) -> Result<Self> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("acme-{}", std::process::id()));
+    /// It checks names by connections to `relay`, which has the default address of all names.
+    fn start(relay: SocketAddr, address: &str) -> Result<Self> {
+        let folder = format!("acme-{}-{}", std::process::id(), relay.port());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         std::fs::create_dir_all(&folder).context("a folder")?;
         let api = generate_simple_self_signed(["localhost".to_owned()])?;
         std::fs::write(folder.join("api.pem"), api.cert.pem())?;
@@ -76,7 +79,7 @@ impl Authority {
             "-management",
             &format!("127.0.0.1:{control}"),
             "-defaultIPv4",
-            "127.0.0.1",
+            address,
             "-defaultIPv6",
             "",
             "-http01",
@@ -97,7 +100,7 @@ impl Authority {
                 .env("PEBBLE_WFE_NONCEREJECT", "0"),
         )?;
         let (api, programs) = (api.cert.der().clone(), vec![names, pebble]);
-        let authority = Self { folder, directory, management, api, programs };
+        let authority = Self { folder, directory, management, names: control, api, programs };
         authority.root()?;
         Ok(authority)
     }
@@ -116,6 +119,17 @@ impl Authority {
         CertificateDer::from_pem_slice(&answer).context("a root")
     }
 
+    /// Adds the relay's name to the DNS server.
+    fn add_name(&self) -> Result<()> {
+        let body = format!(r#"{{"host":"{NAME}","addresses":["127.0.0.1"]}}"#);
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.names))?;
+        let length = body.len();
+        write!(stream, "POST /add-a HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        if answer.contains(" 200 ") { Ok(()) } else { bail!("the DNS server says {answer}") }
+    }
+
     fn relay(&self, address: SocketAddr) -> Result<Relay> {
         let directory = format!("https://localhost:{}/dir", self.directory);
         let [roots, state] = ["api.pem", "state"].map(|name| self.folder.join(name).display().to_string());
@@ -125,6 +139,7 @@ impl Authority {
             ("TURN_ACME_CONTACT", "operator@example.org"),
             ("TURN_ACME_STATE", &state),
             ("TURN_ACME_ROOTS", &roots),
+            ("TURN_ACME_RETRY_SECONDS", "1"),
         ];
         Relay::ours_at(Path::new(PROGRAM), address, &settings)
     }
@@ -177,10 +192,35 @@ fn allocate(relay: &Relay, root: &CertificateDer<'static>) -> Result<Vec<u8>> {
     Ok(chain.first().context("an empty chain")?.to_vec())
 }
 
+fn metric(relay: &Relay, name: &str) -> Result<u64> {
+    let (_, page) = page(relay.http, "/metrics")?;
+    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.with_context(|| format!("{name} is not in {page}"))?.parse().context("a number")
+}
+
+#[test]
+fn a_name_that_resolves_later_gets_its_certificate_then() -> Result<()> {
+    let address = free_udp()?;
+    let authority = Authority::start(address, "")?;
+    let root = authority.root()?;
+    let relay = authority.relay(address)?;
+    retried("orders fail", || {
+        let failed = metric(&relay, "turn_certificate_failures_total")?;
+        if failed >= 2 { Ok(()) } else { bail!("{failed} have failed") }
+    })?;
+    assert_eq!(metric(&relay, "turn_certificate_expiration_timestamp_seconds")?, 0);
+    authority.add_name()?;
+    retried("a certificate is issued", || allocate(&relay, &root))?;
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let left_s = metric(&relay, "turn_certificate_expiration_timestamp_seconds")?.saturating_sub(now_s);
+    assert_eq!(left_s.div_ceil(24 * 3_600), 90, "{left_s} s");
+    std::fs::remove_dir_all(&authority.folder).context("removing the folder")
+}
+
 #[test]
 fn a_certificate_is_ordered_used_and_found_again_after_a_restart() -> Result<()> {
     let address = free_udp()?;
-    let mut authority = Authority::start(address)?;
+    let mut authority = Authority::start(address, "127.0.0.1")?;
     let root = authority.root()?;
     let relay = authority.relay(address)?;
     let ordered = retried("a certificate is issued", || allocate(&relay, &root))?;

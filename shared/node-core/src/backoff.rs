@@ -9,15 +9,23 @@ const LONGEST: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
 pub struct Backoff {
+    first: Duration,
+    longest: Duration,
     failures: u32,
     random: Random,
 }
 
 impl Backoff {
-    /// `seed` spreads the waits of many nodes.
+    /// For connections to the edge; `seed` spreads the waits of many nodes.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { failures: 0, random: Random::seeded(seed) }
+        Self::between(FIRST, LONGEST, seed)
+    }
+
+    /// With other bounds of the first and of every later wait.
+    #[must_use]
+    pub fn between(first: Duration, longest: Duration, seed: u64) -> Self {
+        Self { first, longest, failures: 0, random: Random::seeded(seed) }
     }
 
     pub fn reset(&mut self) {
@@ -26,7 +34,7 @@ impl Backoff {
 
     /// The wait before the next attempt: between half and all of a bound that doubles with every failure.
     pub fn next_wait(&mut self) -> Duration {
-        let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        let bound = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         let half = bound / 2;
         half + self.random.below(half)

@@ -7,3 +7,4 @@ pub mod backoff;
 pub mod line;
 pub mod membership;
 pub mod random;
+pub mod renewal;

@@ -45,6 +45,12 @@ variable "domain" {
   type        = string
 }
 
+variable "certificate_authorities" {
+  description = "Authorities that may issue certificates for hosts (CAA): that of each region's `acme`, or of its files."
+  type        = list(string)
+  default     = ["letsencrypt.org"]
+}
+
 variable "parameters" {
   description = "Path in Parameter Store below which the secrets are."
   type        = string
@@ -94,6 +100,7 @@ variable "regions" {
       hosts_max     = number
       sessions_max  = optional(number, 2000)
       settings      = optional(map(string), {})
+      traces        = optional(object({ collector = string, has_authorization = optional(bool, false) }))
     })
     turn_node = object({
       architecture  = optional(string, "arm64")
@@ -139,8 +146,9 @@ module "dns" {
   source = "../../modules/dns"
   count  = var.domain == null ? 0 : 1
 
-  domain  = var.domain
-  regions = keys(var.regions)
+  domain                  = var.domain
+  regions                 = keys(var.regions)
+  certificate_authorities = var.certificate_authorities
 }
 
 output "recording" {
@@ -151,6 +159,11 @@ output "recording" {
 output "recording_users" {
   description = "Users for whom access keys are made by hand."
   value       = module.storage.users
+}
+
+output "certificate_authorities" {
+  description = "The CAA records of the domain."
+  value       = one(module.dns[*].certificate_authorities)
 }
 
 output "name_servers" {

@@ -15,6 +15,7 @@ locals {
     { title = "TURN: busiest shard", fleet = var.turn, readings = ["BusiestShardPermille"], stat = "Maximum" },
     { title = "TURN: relay ports taken", fleet = var.turn, readings = ["RelayPortsTaken"], stat = "Maximum" },
     { title = "TURN: refused and over quota", fleet = var.turn, readings = ["RefusedNoPort", "OverQuotaDrops", "SendOverflows"], stat = "Sum" },
+    { title = "TURN: days until a certificate expires", fleet = var.turn, readings = ["CertificateDaysLeft"], stat = "Minimum" },
     { title = "TURN: registered nodes", fleet = var.turn, readings = ["Registered"], stat = "Sum" },
     { title = "TURN: disk and memory, percent", fleet = var.turn, readings = ["DiskUsedPercent", "MemoryUsedPercent"], stat = "Maximum" },
   ]

@@ -6,6 +6,11 @@ output "names" {
   } }
 }
 
+output "certificate_authorities" {
+  description = "The CAA records."
+  value       = aws_route53_record.certificate_authorities.records
+}
+
 output "name_servers" {
   description = "Values of the NS records for the domain in the parent zone."
   value       = aws_route53_zone.hosts.name_servers

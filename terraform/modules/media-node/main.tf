@@ -20,13 +20,17 @@ locals {
       MEDIA_RECORD_ENCRYPTION = var.recording.encryption
       MEDIA_RECORD_PATH_STYLE = "false"
     },
+    var.traces == null ? {} : { MEDIA_OTLP = var.traces.collector },
     var.settings,
   )
 
-  secrets = var.recording == null ? {} : {
-    MEDIA_RECORD_ACCESS_KEY_ID     = "${var.parameters}/record-access-key-id"
-    MEDIA_RECORD_SECRET_ACCESS_KEY = "${var.parameters}/record-secret-access-key"
-  }
+  secrets = merge(
+    var.recording == null ? {} : {
+      MEDIA_RECORD_ACCESS_KEY_ID     = "${var.parameters}/record-access-key-id"
+      MEDIA_RECORD_SECRET_ACCESS_KEY = "${var.parameters}/record-secret-access-key"
+    },
+    try(var.traces.has_authorization, false) ? { MEDIA_OTLP_AUTHORIZATION = "${var.parameters}/otlp-authorization" } : {},
+  )
 }
 
 resource "aws_security_group" "media" {

@@ -96,6 +96,21 @@ variable "recording" {
   default = null
 }
 
+variable "traces" {
+  description = "The collector of traces, and whether the parameter `otlp-authorization` has a secret for it; null for none."
+  type = object({
+    collector         = string
+    has_authorization = optional(bool, false)
+  })
+  default = null
+
+  # The security group lets nothing out over TCP but to port 443, and a secret needs TLS.
+  validation {
+    condition     = var.traces == null || can(regex("^https://[^/:]+$", var.traces.collector))
+    error_message = "https:// and a host, without a port and a path"
+  }
+}
+
 variable "disk_gib" {
   description = "Disk for the system and the spool of recordings, which grows to 16 GiB while storage is unreachable."
   type        = number

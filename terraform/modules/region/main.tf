@@ -28,6 +28,7 @@ module "media_node" {
   hosts_max     = var.settings.media_node.hosts_max
   sessions_max  = var.settings.media_node.sessions_max
   settings      = var.settings.media_node.settings
+  traces        = var.settings.media_node.traces
   program       = var.programs["media-node/${var.settings.media_node.architecture}"]
   recording     = var.recording
   parameters    = var.parameters

@@ -22,6 +22,7 @@ variable "settings" {
       hosts_max     = number
       sessions_max  = optional(number, 2000)
       settings      = optional(map(string), {})
+      traces        = optional(object({ collector = string, has_authorization = optional(bool, false) }))
     })
     turn_node = object({
       architecture  = optional(string, "arm64")

@@ -28,6 +28,19 @@ run "every_region_of_the_map_has_its_fleets" {
   }
 }
 
+run "another_authority_may_be_named" {
+  variables {
+    certificate_authorities = ["acme.example.org", "letsencrypt.org"]
+  }
+
+  assert {
+    condition = output.certificate_authorities == (var.domain == null ? null : toset([
+      "0 issue \"acme.example.org\"", "0 issue \"letsencrypt.org\"", "0 issuewild \";\"",
+    ]))
+    error_message = "from the environment to the CAA records"
+  }
+}
+
 run "no_region_is_larger_than_its_map_says" {
   assert {
     condition     = alltrue([for region in values(var.regions) : region.media_node.hosts_min >= 1 && region.media_node.hosts_min <= region.media_node.hosts_max && region.turn_node.hosts_min >= 1 && region.turn_node.hosts_min <= region.turn_node.hosts_max])

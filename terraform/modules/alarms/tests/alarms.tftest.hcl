@@ -63,6 +63,15 @@ run "alarms_fire_when_operations_says" {
   }
 
   assert {
+    condition = [for key in ["turn-certificate-expires"] : [
+      aws_cloudwatch_metric_alarm.all[key].metric_name, aws_cloudwatch_metric_alarm.all[key].statistic,
+      aws_cloudwatch_metric_alarm.all[key].comparison_operator, aws_cloudwatch_metric_alarm.all[key].threshold,
+      aws_cloudwatch_metric_alarm.all[key].treat_missing_data,
+    ]] == [["CertificateDaysLeft", "Minimum", "LessThanThreshold", 7, "notBreaching"]]
+    error_message = "less than a week for the certificate that ends first; nodes without TLS report none"
+  }
+
+  assert {
     condition     = aws_cloudwatch_metric_alarm.all["media-shard-ended"].threshold == 0 && aws_cloudwatch_metric_alarm.all["media-shard-ended"].metric_name == "ShardsEnded"
     error_message = "the first time"
   }

@@ -103,6 +103,8 @@ class Host:
 def prepare(host):
     """Fetches the program, registers the host's name, and returns the lines of the node's environment file."""
     config = host.config
+    # First, as it takes Route 53 some time: an authority looks it up for the node's certificate.
+    change_name(host, "UPSERT")
     fetch_program(host)
     instance = host.metadata("instance-id")
     secrets = read_secrets(host)
@@ -114,7 +116,6 @@ def prepare(host):
     prefix = config["prefix"]
     settings[prefix + "_NODE_ID"] = instance
     settings[prefix + "_NODE_TOKEN"] = node_token(secrets["node_key"], instance, config["region"], int(host.now()))
-    change_name(host, "UPSERT")
     return environment_file(settings)
 
 
@@ -282,6 +283,10 @@ def readings(host, before):
                 # A counter that fell belongs to a node that was started again.
                 increase = counters[name] - before.get(name, counters[name])
                 found[name] = increase if increase >= 0 else counters[name]
+            elif how == "days_left":
+                # A node without TLS has no such metric.
+                if values:
+                    found[name] = (min(values) - host.now()) / (24 * 3600)
             else:
                 found[name] = {"max": max, "sum": sum}[how](values or [0.0])
     return found, counters

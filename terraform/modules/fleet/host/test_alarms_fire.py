@@ -11,6 +11,9 @@ with open(os.path.join(HERE, "..", "..", "alarms", "alarms.json")) as file:
 with open(os.path.join(HERE, "readings.json")) as file:
     READINGS = json.load(file)
 HOSTS_MAX = 5
+DAY_S = 24 * 3600
+# More than any alarm takes.
+HEALTHY_MINUTES = 31
 
 MEDIA = {
     "media_registered": 1, "media_draining": 0, 'media_shard_busy_permille{shard="0"}': 300,
@@ -20,7 +23,8 @@ MEDIA = {
     'media_drops_total{reason="malformed_rtp"}': 0,
 }
 TURN = {
-    "turn_registered": 1, 'turn_shard_busy_permille{shard="0"}': 300, "turn_relay_ports_taken": 100,
+    "turn_registered": 1, "turn_certificate_expiration_timestamp_seconds": FakeHost().now() + 60 * DAY_S,
+    'turn_shard_busy_permille{shard="0"}': 300, "turn_relay_ports_taken": 100,
     'turn_refused_total{code="508"}': 0, 'turn_drops_total{reason="over_quota"}': 0,
     'turn_udp_send_overflows_total{shard="0"}': 0,
 }
@@ -41,6 +45,7 @@ TROUBLE = {
     ("media-node", "recorder-too-slow"): {'record_overflows_total{shard="0"}': 1},
     ("turn-node", "no-port"): {'refused_total{code="508"}': 1},
     ("turn-node", "ports-run-out"): {"relay_ports_taken": 13_001},
+    ("turn-node", "certificate-expires"): {"certificate_expiration_timestamp_seconds": FakeHost().now() + 6.9 * DAY_S},
     ("turn-node", "over-quota"): {'drops_total{reason="over_quota"}': 10_001},
 }
 
@@ -121,7 +126,7 @@ class EveryAlarm(unittest.TestCase):
             for kind in ["media-node", "turn-node"] if group == "both" else [group]:
                 with self.subTest(alarm=key, kind=kind):
                     fleet = Fleet(kind)
-                    for _ in range(20):
+                    for _ in range(HEALTHY_MINUTES):
                         fleet.minute({})
                     self.assertEqual(self.firing(fleet), [], "a healthy fleet")
                     for _ in range(alarms(kind)[key]["minutes"]):
@@ -134,7 +139,7 @@ class EveryAlarm(unittest.TestCase):
             if alarm.get("statistic", "Sum") == "Sum":
                 continue
             fleet = Fleet("media-node" if group == "both" else group)
-            for _ in range(20):
+            for _ in range(HEALTHY_MINUTES):
                 fleet.minute({})
             for _ in range(alarm["minutes"] - 1):
                 fleet.minute(trouble)
@@ -142,9 +147,36 @@ class EveryAlarm(unittest.TestCase):
             fleet.minute({})
             self.assertEqual(self.firing(fleet), [], key)
 
+    def test_a_node_without_its_first_certificate_fires_and_one_without_tls_does_not(self):
+        for end, expected in [(0, ["certificate-expires"]), (None, [])]:
+            fleet = Fleet("turn-node")
+            if end is None:
+                del fleet.page["turn_certificate_expiration_timestamp_seconds"]
+            else:
+                fleet.page["turn_certificate_expiration_timestamp_seconds"] = end
+            for _ in range(HEALTHY_MINUTES):
+                fleet.minute({})
+            self.assertEqual(self.firing(fleet), expected)
+
+    def test_a_tenth_of_a_few_sessions_fires_none(self):
+        fleet = Fleet("media-node")
+        for _ in range(HEALTHY_MINUTES):
+            fleet.minute({})
+        fleet.minute({'sessions_connected_total{shard="0"}': 9, 'sessions_failed_total{shard="0"}': 9})
+        self.assertEqual(self.firing(fleet), [])
+
+    def test_a_node_that_does_not_answer_is_not_registered(self):
+        fleet = Fleet("media-node")
+        for _ in range(HEALTHY_MINUTES):
+            fleet.minute({})
+        fleet.host.page = lambda path: None
+        for _ in range(TABLE["both"]["not-registered"]["minutes"]):
+            fleet.minute({})
+        self.assertEqual(self.firing(fleet), ["not-registered"])
+
     def test_a_fleet_that_says_nothing_is_not_registered(self):
         fleet = Fleet("media-node")
-        for _ in range(20):
+        for _ in range(HEALTHY_MINUTES):
             fleet.minute({})
         for _ in range(TABLE["both"]["not-registered"]["minutes"]):
             fleet.silence()

@@ -253,6 +253,13 @@ class Readings(unittest.TestCase):
         found, counters = rotunda_host.readings(FakeHost(page=None), {"SessionsFailed": 2})
         self.assertEqual((found, counters), ({"Registered": 0.0}, {"SessionsFailed": 2}))
 
+    def test_the_days_of_a_certificate_are_counted_from_now(self):
+        host = FakeHost(readings=[{"name": "CertificateDaysLeft", "how": "days_left", "metric": "turn_end"}],
+                        page="turn_end %d\n" % (1_800_000_000 + 36 * 3600))
+        self.assertAlmostEqual(rotunda_host.readings(host, {})[0]["CertificateDaysLeft"], 1.5, places=3)
+        host.text = "turn_registered 1\n"
+        self.assertEqual(rotunda_host.readings(host, {})[0], {})
+
     def test_a_draining_node_says_nothing(self):
         text = METRICS.replace("media_draining 0", "media_draining 1")
         self.assertEqual(rotunda_host.readings(FakeHost(page=text), {}), ({}, {}))
@@ -264,102 +271,6 @@ class Readings(unittest.TestCase):
         self.assertIn('"MetricName": "Registered", "Value": 1.0, "Dimensions": [{"Name": "AutoScalingGroupName", "Value": "media"}]', host.done[0])
         rotunda_host.send(host, {})
         self.assertEqual(len(host.done), 1)
-
-
-class Alarms(unittest.TestCase):
-    """Each alarm of modules/alarms fires when its metric says so on a node's page, and none fires on a quiet one. How
-    CloudWatch takes sums and counts minutes is what main.tf there asks of it, in its own tests."""
-
-    MINUTES = 16
-    # AWS counts the hosts itself.
-    NOT_OF_HOSTS = {"at-maximum"}
-
-    def setUp(self):
-        with open(os.path.join(HERE, "../../alarms/alarms.json")) as file:
-            self.table = json.load(file)
-        with open(os.path.join(HERE, "readings.json")) as file:
-            self.kinds = json.load(file)
-
-    def fired(self, kind, change):
-        """The alarms that fire after some minutes in which `change` has altered the host's pages."""
-        host = FakeHost(program={"name": kind}, readings=self.kinds[kind])
-        before, minutes = {}, []
-        for minute in range(self.MINUTES):
-            values = {number: 1.0 if reading["name"] == "Registered" else 0.0
-                      for number, reading in enumerate(self.kinds[kind]) if "metric" in reading}
-            change(host, values, minute)
-            host.text = host.text and self.page(kind, values)
-            found, before = rotunda_host.readings(host, before)
-            minutes.append(found)
-        alarms = dict(self.table["both"], **self.table[kind])
-        return {key for key, alarm in alarms.items() if self.fires(alarm, minutes[1:])}
-
-    def page(self, kind, values):
-        lines = []
-        for number, value in values.items():
-            reading = self.kinds[kind][number]
-            labels = dict({"shard": "0"}, **reading.get("labels", {}))
-            if "without" in reading:
-                labels["reason"] = "malformed"
-            text = ",".join('%s="%s"' % label for label in labels.items())
-            lines.append("%s{%s} %s" % (reading["metric"], text, value))
-        return "\n".join(lines) + "\n"
-
-    def fires(self, alarm, minutes):
-        last = minutes[-alarm["minutes"]:]
-        if "share_of" in alarm:
-            bad, good = (sum(found.get(name, 0) for found in last) for name in (alarm["reading"], alarm["share_of"]))
-            return bad + good >= 20 and 100 * bad / (bad + good) > alarm["above"]
-        values = [found[alarm["reading"]] for found in last if alarm["reading"] in found]
-        if alarm["statistic"] == "Sum":
-            return sum(values) > alarm["above"]
-        if "below" in alarm:
-            return len(values) == len(last) and all(value < alarm["below"] for value in values)
-        return "above" in alarm and len(values) == len(last) and all(value > alarm["above"] for value in values)
-
-    def raise_one(self, alarm):
-        """Alters what the alarm watches, a little more than its threshold allows."""
-        def change(host, values, minute):
-            reading = next(reading for reading in host.config["readings"] if reading["name"] == alarm["reading"])
-            if reading["how"] == "disk":
-                host.disk_used_percent = lambda: alarm["above"] + 1.0
-            elif reading["how"] == "memory":
-                host.memory_used_percent = lambda: alarm["above"] + 1.0
-            elif reading["how"] == "journal":
-                host.log = reading["text"]
-            else:
-                number = host.config["readings"].index(reading)
-                if "below" in alarm:
-                    values[number] = alarm["below"] - 1.0
-                elif reading["how"] == "increase":
-                    # Twenty a minute are enough for a share; a sum has to exceed its threshold in all its minutes.
-                    step = 20.0 if "share_of" in alarm else alarm["above"] / alarm["minutes"] + 1.0
-                    values[number] = step * minute
-                else:
-                    values[number] = alarm["above"] + 1.0
-        return change
-
-    def test_every_alarm_fires_for_its_metric_and_for_no_other(self):
-        fired = 0
-        for kind in self.kinds:
-            self.assertEqual(self.fired(kind, lambda host, values, minute: None), set(), "all is quiet")
-            for key, alarm in dict(self.table["both"], **self.table[kind]).items():
-                if key not in self.NOT_OF_HOSTS:
-                    self.assertEqual(self.fired(kind, self.raise_one(alarm)), {key}, "%s of %s" % (key, kind))
-                    fired += 1
-        self.assertEqual(fired, 19)
-
-    def test_a_node_that_does_not_answer_fires_one_alarm(self):
-        def silent(host, values, minute):
-            host.text = None
-        self.assertEqual(self.fired("media-node", silent), {"not-registered"})
-
-    def test_a_tenth_of_a_few_sessions_fires_none(self):
-        def fail(host, values, minute):
-            names = [reading["name"] for reading in host.config["readings"]]
-            values[names.index("SessionsFailed")] = 1.0 * minute
-            values[names.index("SessionsConnected")] = 9.0 * minute
-        self.assertEqual(self.fired("media-node", fail), set())
 
 
 if __name__ == "__main__":

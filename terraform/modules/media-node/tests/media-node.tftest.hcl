@@ -144,6 +144,47 @@ run "recordings_go_to_the_bucket_encrypted_with_keys_from_Parameter_Store" {
   }
 }
 
+run "a_host_may_read_the_secret_of_the_collector_and_no_other" {
+  variables {
+    recording = null
+    traces    = { collector = "https://traces.example.org", has_authorization = true }
+  }
+
+  assert {
+    condition     = output.host_config.settings.MEDIA_OTLP == "https://traces.example.org" && output.host_config.secrets == tomap({ MEDIA_OTLP_AUTHORIZATION = "/rotunda/test/otlp-authorization" })
+    error_message = "the collector, and the name of its secret in Parameter Store"
+  }
+
+  assert {
+    condition = [for arn in one([for statement in output.role_statements : statement.Resource if statement.Sid == "Secrets"]) : split(":parameter/", arn)[1]] == [
+      "rotunda/test/node-key", "rotunda/test/otlp-authorization",
+    ]
+    error_message = "two parameters by name"
+  }
+}
+
+run "a_collector_without_a_secret_needs_no_parameter" {
+  variables {
+    recording = null
+    traces    = { collector = "https://traces.example.org" }
+  }
+
+  assert {
+    condition     = output.host_config.settings.MEDIA_OTLP == "https://traces.example.org" && length(output.host_config.secrets) == 0
+    error_message = "no secret"
+  }
+}
+
+run "a_collector_that_the_security_group_hides_is_refused" {
+  command = plan
+
+  variables {
+    traces = { collector = "http://10.0.0.5:4318" }
+  }
+
+  expect_failures = [var.traces]
+}
+
 run "nothing_is_recorded_without_a_bucket" {
   variables {
     recording = null

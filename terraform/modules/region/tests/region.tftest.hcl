@@ -8,7 +8,7 @@ variables {
   edge   = "wss://rotunda.example.org"
   settings = {
     aws_region = "eu-central-1"
-    media_node = { instance_type = "c7g.xlarge", shards = 4, hosts_min = 2, hosts_max = 6, settings = { MEDIA_LOG = "warn" } }
+    media_node = { instance_type = "c7g.xlarge", shards = 4, hosts_min = 2, hosts_max = 6, settings = { MEDIA_LOG = "warn" }, traces = { collector = "https://traces.example.org", has_authorization = true } }
     turn_node  = { architecture = "x86_64", instance_type = "c7i.large", hosts_min = 2, hosts_max = 4, acme = { directory = "https://acme.example.org/directory" } }
   }
   programs = {
@@ -51,6 +51,13 @@ run "the_authority_of_the_map_reaches_the_turn_nodes" {
   assert {
     condition     = output.host_configs.turn.settings.TURN_ACME_DIRECTORY == "https://acme.example.org/directory"
     error_message = "from terraform.tfvars.json to the environment file"
+  }
+}
+
+run "the_collector_of_the_map_reaches_the_media_nodes_with_its_secret" {
+  assert {
+    condition     = output.host_configs.media.settings.MEDIA_OTLP == "https://traces.example.org" && output.host_configs.media.secrets.MEDIA_OTLP_AUTHORIZATION == "/rotunda/test/otlp-authorization"
+    error_message = "from terraform.tfvars.json to the host, which reads the secret itself"
   }
 }
 
