@@ -14,7 +14,7 @@ use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RoomId};
 use crate::limits;
 use crate::object;
-use crate::signal::{BanInfo, BanTerm, ParticipantChange, ParticipantInfo, RoomChange};
+use crate::signal::{BanInfo, BanTerm, CallInfo, CallState, ParticipantChange, ParticipantInfo, RoomChange};
 use crate::text::Text;
 use crate::time::UnixMillis;
 use crate::token::{Bandwidth, Grants};
@@ -93,6 +93,15 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
+    /// The longest duration of the call, from its start: 1 s to 7 days. 0 lifts the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 604_800_000)))]
+    pub duration_ms_max: Option<u64>,
+    /// The start of the call, before which only moderators can join; a time in the past opens the room. Milliseconds since
+    /// 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 32_503_680_000_000_i64)))]
+    pub starts_at: Option<u64>,
 }
 
 /// Changes to a room; absent fields stay unchanged.
@@ -115,6 +124,15 @@ pub struct RoomPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
+    /// The longest duration of the call, from its start: 1 s to 7 days. 0 lifts the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 604_800_000)))]
+    pub duration_ms_max: Option<u64>,
+    /// The start of the call, before which only moderators can join; a time in the past opens the room. Milliseconds since
+    /// 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 32_503_680_000_000_i64)))]
+    pub starts_at: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +150,34 @@ pub struct Room {
     pub participants_max: u32,
     /// Lifetime of an empty room.
     pub empty_timeout_ms: u64,
+    pub state: CallState,
+    /// The longest duration of the call; null without a limit.
+    pub duration_ms_max: Option<u64>,
+    /// The scheduled start of the call; null without a schedule.
+    pub starts_at: Option<UnixMillis>,
+    /// Null until the call is `active`.
+    pub started_at: Option<UnixMillis>,
+    /// The time at which the call ends by itself; null before its start and without a limit.
+    pub ends_at: Option<UnixMillis>,
+}
+
+/// Pauses a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct PauseRequest {
+    /// Shown to everybody in the room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_reason"))]
+    pub reason: Option<String>,
+}
+
+/// The calls under a room's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct CallList {
+    /// Newest first: the current call, and those that were active in the last week.
+    pub calls: Vec<CallInfo>,
 }
 
 /// One page of all rooms.
@@ -264,6 +310,12 @@ impl Bounds for RoomPatch {
     }
 }
 
+impl Bounds for PauseRequest {
+    fn check_bounds(&self) -> Result<(), &'static str> {
+        self.reason.as_deref().map_or(Ok(()), |reason| Text::Reason.check(reason))
+    }
+}
+
 impl Bounds for BanRequest {
     fn check_bounds(&self) -> Result<(), &'static str> {
         self.reason.as_deref().map_or(Ok(()), |reason| Text::Reason.check(reason))?;
@@ -279,15 +331,18 @@ impl Bounds for ParticipantPatch {
 
 impl From<RoomRequest> for RoomChange {
     fn from(request: RoomRequest) -> Self {
-        let RoomRequest { name: _, locked, metadata, participants_max, empty_timeout_ms } = request;
-        Self { locked, metadata, participants_max, empty_timeout_ms }
+        let RoomRequest { name: _, locked, metadata, participants_max, empty_timeout_ms, duration_ms_max, starts_at } =
+            request;
+        let starts_at = starts_at.map(UnixMillis);
+        Self { locked, metadata, participants_max, empty_timeout_ms, duration_ms_max, starts_at }
     }
 }
 
 impl From<RoomPatch> for RoomChange {
     fn from(patch: RoomPatch) -> Self {
-        let RoomPatch { locked, metadata, participants_max, empty_timeout_ms } = patch;
-        Self { locked, metadata, participants_max, empty_timeout_ms }
+        let RoomPatch { locked, metadata, participants_max, empty_timeout_ms, duration_ms_max, starts_at } = patch;
+        let starts_at = starts_at.map(UnixMillis);
+        Self { locked, metadata, participants_max, empty_timeout_ms, duration_ms_max, starts_at }
     }
 }
 
@@ -357,8 +412,32 @@ mod tests {
         let room = Some(RoomId::parse("daily").expect("valid"));
         let (locked, participants_max, empty_timeout_ms) = (Some(true), Some(3), Some(2_000));
         let metadata = || metadata.clone();
-        check(&RoomRequest { name: room, locked, metadata: metadata(), participants_max, empty_timeout_ms }, 1);
-        check(&RoomPatch { locked, metadata: metadata(), participants_max, empty_timeout_ms }, 1);
+        let (duration_ms_max, starts_at) = (Some(60_000), Some(1_800_000_000_000));
+        check(
+            &RoomRequest {
+                name: room,
+                locked,
+                metadata: metadata(),
+                participants_max,
+                empty_timeout_ms,
+                duration_ms_max,
+                starts_at,
+            },
+            1,
+        );
+        let metadata_too = metadata();
+        check(
+            &RoomPatch {
+                locked,
+                metadata: metadata_too,
+                participants_max,
+                empty_timeout_ms,
+                duration_ms_max,
+                starts_at,
+            },
+            1,
+        );
+        check(&PauseRequest { reason: Some("a break".into()) }, 1);
         let (grants, bandwidth) = (Some(Grants::default()), Some(bandwidth));
         check(&ParticipantPatch { name, metadata: metadata(), grants, bandwidth }, 3);
         check(&BanRequest { lasts_ms: Some(2_000), address: true, reason: Some("spam".into()) }, 1);

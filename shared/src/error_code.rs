@@ -69,6 +69,12 @@ error_codes! {
     RoomLocked = "room_locked", true;
     /// A moderator or the application ended the room.
     RoomClosed = "room_closed", false;
+    /// The call's longest duration is over.
+    TimeLimit = "time_limit", false;
+    /// The call has not started: until `starts_at`, only moderators may enter.
+    NotStarted = "not_started", true;
+    /// The call's state does not allow this.
+    WrongState = "wrong_state", false;
     /// The session no longer exists: after `resume` join again, after `negotiate` offer a new transport.
     SessionExpired = "session_expired", false;
     /// The offer cannot be accepted; the message names the line and the attribute.
@@ -158,6 +164,8 @@ impl ErrorCode {
             | Self::AlreadyJoined
             | Self::RoomFull
             | Self::RoomLocked
+            | Self::NotStarted
+            | Self::WrongState
             | Self::TooManyPublishers
             | Self::Replaced
             | Self::TooManyRecordings
@@ -165,7 +173,7 @@ impl ErrorCode {
             | Self::RecordingNotOver
             | Self::RoomEmpty
             | Self::StaleEpoch => 409,
-            Self::RoomClosed | Self::SessionExpired => 410,
+            Self::RoomClosed | Self::TimeLimit | Self::SessionExpired => 410,
             Self::FrameTooLarge | Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited => 429,

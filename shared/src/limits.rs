@@ -50,7 +50,7 @@ const MICROPHONES_BYTES_MAX: usize = 128 * (1 + MICROPHONES_PER_ROOM_MAX);
 /// Most participants of one room, viewers included.
 pub const PARTICIPANTS_PER_ROOM_MAX: usize = 1_000;
 /// Default for rooms that set no limit of their own.
-pub const PARTICIPANTS_PER_ROOM_DEFAULT: usize = 100;
+pub const PARTICIPANTS_PER_ROOM_DEFAULT: usize = 50;
 /// Most guests of one address among so many participants: they leave a fifth of the places to others, so that nobody fills
 /// a room alone.
 #[must_use]
@@ -246,6 +246,16 @@ pub const BAN_MS_MIN: u64 = 1_000;
 pub const USED_TOKENS_PER_ROOM_MAX: usize = 4 * PARTICIPANTS_PER_ROOM_MAX;
 /// Most absent participants whose restrictions a room remembers; the oldest is forgotten first.
 pub const STANDINGS_PER_ROOM_MAX: usize = PARTICIPANTS_PER_ROOM_MAX;
+
+/// A call that ends sooner by itself is a mistake in the unit.
+pub const CALL_MS_MIN: u64 = 1_000;
+pub const CALL_MS_MAX: u64 = 7 * 86_400_000;
+/// The latest scheduled start: the end of the year 2999. Later times do not fit everywhere.
+pub const STARTS_AT_MAX: u64 = 32_503_680_000_000;
+/// Past calls that a room remembers; the oldest is forgotten first.
+pub const CALLS_PER_ROOM_MAX: usize = 50;
+/// A past call is forgotten after this time, so that an unused name leaves nothing behind.
+pub const CALL_KEPT_MS: u64 = 7 * 86_400_000;
 
 /// A recording ends automatically after this time, so that a forgotten one does not fill the storage.
 pub const RECORDING_MS_MAX: u64 = 12 * 3_600_000;

@@ -5,6 +5,7 @@
 //! number in `in_reply_to`. Every request is answered: by its own reply, by `done`, or by `error`.
 
 mod ban;
+mod call_state;
 mod client_to_edge;
 mod conversation;
 mod edge_to_client;
@@ -14,6 +15,7 @@ mod room_state;
 mod video_limit;
 
 pub use ban::{BanInfo, BanTerm};
+pub use call_state::{CallEnd, CallInfo, CallState, TRANSITIONS, Transition};
 pub use client_to_edge::{
     ClientFrame, ClientToEdge, FrameError, NegotiateReason, ParticipantChange, RoomChange, TrackIntent,
 };

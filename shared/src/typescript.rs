@@ -76,6 +76,7 @@ fn types(text: &mut String) {
     declare::<signal::Departure>(text, &config);
     declare::<Bandwidth>(text, &config);
     declare::<Grants>(text, &config);
+    declare::<signal::CallState>(text, &config);
     declare::<signal::RoomInfo>(text, &config);
     declare::<signal::ParticipantChange>(text, &config);
     declare::<signal::RoomChange>(text, &config);

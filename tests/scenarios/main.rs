@@ -22,6 +22,7 @@ mod narrow_joins;
 mod node_control;
 mod node_lost;
 mod partition;
+mod pause;
 mod relay;
 mod reload;
 mod repair;

@@ -262,6 +262,12 @@ impl Edge {
         self.step_room(room, room::Input::TurnAnswered { epoch, relays });
     }
 
+    /// Makes a request of the application's server to a room.
+    pub fn moderate(&mut self, clock: &Clock, room: &RoomId, verb: room::Verb) {
+        self.clock = *clock;
+        self.step_room(room, room::Input::Asked { request: 0, ask: room::Ask::Moderate { verb } });
+    }
+
     /// Kills and restarts the runtime: all sockets close, stored rows remain. Returns the closed sockets.
     pub fn restart(&mut self) -> Vec<SocketId> {
         self.rooms.values_mut().for_each(Object::forget_sockets);
@@ -320,7 +326,8 @@ impl Edge {
                 object.detach(socket);
                 self.close(socket, code);
             }
-            room::Output::Answer { .. } => unreachable!("no application's server asks in this world"),
+            // The application's server of this world does not read the answers.
+            room::Output::Answer { .. } => {}
             room::Output::AnswerReport { .. } => unreachable!("no node of this world records"),
             room::Output::AskFleet(request) => self.effects.push(Effect::Ask(id.clone(), request)),
             room::Output::AskHeard { .. } => {}

@@ -7,6 +7,7 @@ use crate::relay::{Output as RelayOutput, Relay};
 use crate::{Browser, browser};
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest, Relays};
+use edge_core::room::Verb;
 use node_core::line::{News, SocketKey};
 use shared::{ParticipantId, RoomId};
 use std::collections::BTreeMap;
@@ -196,6 +197,13 @@ impl World {
                 self.post_after(Duration::ZERO, Letter::ClosedAtParty(party, socket, ABNORMAL_CLOSURE));
             }
         }
+    }
+
+    /// The application's server changes something in the room.
+    pub fn moderate(&mut self, verb: Verb) {
+        let (clock, room) = (self.clock, self.room.clone());
+        self.edge.moderate(&clock, &room, verb);
+        self.drain_edge();
     }
 
     pub(crate) fn deliver_post(&mut self) {

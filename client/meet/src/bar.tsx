@@ -19,10 +19,12 @@ import {
   MicrophoneOffIcon,
   MoreIcon,
   NextIcon,
+  PauseIcon,
   PeopleIcon,
   PictureIcon,
   PreviousIcon,
   RecordIcon,
+  ResumeIcon,
   ScreenIcon,
   SettingsIcon,
   ShowIcon,
@@ -208,7 +210,7 @@ interface MoreProps extends Pick<Props, "snapshot" | "name" | "stage" | "picture
 }
 
 function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canFlip, onPanel }: MoreProps): MenuItem[] {
-  const { self, isLocked, recording } = snapshot;
+  const { self, isLocked, recording, call } = snapshot;
   const items: MenuItem[] = [
     ...narrowItems(texts, snapshot, actions, canFlip),
     { label: texts.copyLink, icon: <LinkIcon />, onChoose: () => actions.copyLink(name) },
@@ -226,6 +228,11 @@ function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canF
     });
   }
   if (self?.grants.moderate === true) {
+    const isPaused = call.state === "paused";
+    if (isPaused || call.state === "active") {
+      const label = isPaused ? texts.resumeCall : texts.pauseCall;
+      items.push({ id: "pause", label, icon: isPaused ? <ResumeIcon /> : <PauseIcon />, onChoose: () => actions.pause(!isPaused) });
+    }
     items.push(
       { label: isLocked ? texts.unlock : texts.lock, icon: <LockIcon />, onChoose: () => actions.lock(!isLocked) },
       { id: "bans", label: texts.bans, icon: <BanIcon />, onChoose: () => onPanel("bans") },

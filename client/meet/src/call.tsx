@@ -131,6 +131,11 @@ function Top({ snapshot, notice, volumes }: TopProps) {
           {texts.audioOnly}
         </p>
       ) : null}
+      {snapshot.call.state === "paused" ? (
+        <p className="banner" role="status" id="paused">
+          {texts.paused(snapshot.call.reason === null ? null : isolated(snapshot.call.reason))}
+        </p>
+      ) : null}
       <RecordingBadge recording={snapshot.recording} />
       <RoomSound
         tracks={snapshot.audioTracks}

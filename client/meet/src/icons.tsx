@@ -127,6 +127,16 @@ export const LockIcon = () => (
     <path d="M6.5 10.5h11A1.5 1.5 0 0 1 19 12v7a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 5 19v-7a1.5 1.5 0 0 1 1.5-1.5zM8 10.5V7.7a4 4 0 0 1 8 0v2.8" />
   </Icon>
 );
+export const PauseIcon = () => (
+  <Icon>
+    <path d="M8 5v14M16 5v14" />
+  </Icon>
+);
+export const ResumeIcon = () => (
+  <Icon>
+    <path d="M7.5 5v14l11-7z" />
+  </Icon>
+);
 export const ExpandIcon = () => (
   <Icon>
     <path d="M4 9V4.5h4.5M20 9V4.5h-4.5M4 15v4.5h4.5M20 15v4.5h-4.5" />

@@ -24,6 +24,7 @@ export interface Actions {
   react(reaction: Reaction): void;
   copyLink(name: string): void;
   lock(locked: boolean): void;
+  pause(paused: boolean): void;
   record(start: boolean): void;
   end(): void;
   leave(): void;
@@ -61,6 +62,7 @@ export function useActions(room: Room, texts: Texts, notify: (notice: Notice) =>
         );
       },
       lock: (locked) => attempt(room.setLocked(locked), locked ? texts.locked : texts.unlocked),
+      pause: (paused) => attempt(paused ? room.pauseCall() : room.resumeCall()),
       record: (start) => attempt(start ? room.startRecording() : room.stopRecording()),
       end: () => {
         if (window.confirm(texts.endConfirm)) {

@@ -12,6 +12,7 @@ export type {
   BanInfo,
   BanTerm,
   Bandwidth,
+  CallState,
   ConnectionState,
   ErrorCode,
   EstimateReason,
@@ -44,7 +45,7 @@ export type { FailureClass, Recovery } from "./recovery";
 export { failureClass, recoveryOf } from "./recovery";
 export { canShareScreen } from "./screen";
 export { roomUrl } from "./signal";
-export type { Limit, Message, Participant, Pause, RoomSnapshot, Track } from "./snapshot";
+export type { Call, Limit, Message, Participant, Pause, RoomSnapshot, Track } from "./snapshot";
 export type { AudiencePage, Connection, Lines } from "./state";
 export type { Phase, Timings } from "./timings";
 export type { Claims } from "./token";

@@ -20,10 +20,15 @@ const recordingInfo = object<RecordingInfo>({
 
 const roomInfo = object<RoomInfo>({
   audience: orAbsent(number),
+  ends_at: orAbsent(number),
   locked: flag,
   metadata: text,
   participants_max: number,
+  reason: orAbsent(text),
   resume_spread_ms: orAbsent(number),
+  started_at: orAbsent(number),
+  starts_at: orAbsent(number),
+  state: orAbsent(text),
 });
 
 const bandwidth = object<Bandwidth>({

@@ -22,7 +22,7 @@ export const NAME_CHARS_MAX = 128;
 export const CHAT_TEXT_BYTES_MAX = 2000;
 export const CHAT_MESSAGES_MAX = 200;
 export const VIEW_PARTICIPANTS_MAX = 24;
-export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "no_media_node", "media_node_lost", "recording_not_over", "room_empty", "storage_unavailable", "disk_full", "internal"];
+export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "not_started", "no_media_node", "media_node_lost", "recording_not_over", "room_empty", "storage_unavailable", "disk_full", "internal"];
 
 /**
  * Milliseconds since 1970-01-01T00:00:00Z.
@@ -68,7 +68,7 @@ export type Mid = string;
 /**
  * The reason for a refusal, for programs.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "time_limit" | "not_started" | "wrong_state" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
 
 export type MediaKind = "audio" | "video";
 
@@ -171,6 +171,11 @@ moderate: boolean,
  */
 record: boolean, };
 
+/**
+ * Recording is not among them, because a call can be recorded in several of these states.
+ */
+export type CallState = "scheduled" | "created" | "waiting" | "connecting" | "active" | "paused" | "reconnecting" | "ending" | "ended" | "failed";
+
 export type RoomInfo = { 
 /**
  * If true, the room refuses new participants.
@@ -191,7 +196,27 @@ audience?: number,
 /**
  * Clients that lose their sockets wait a random part of this time before they resume; absent in a small room.
  */
-resume_spread_ms?: number, };
+resume_spread_ms?: number, 
+/**
+ * The state of the call; absent while nobody has joined.
+ */
+state?: CallState, 
+/**
+ * The moderator's text for the pause or the end, while the call is `paused` or `ending`.
+ */
+reason?: string, 
+/**
+ * The scheduled start of the call.
+ */
+starts_at?: UnixMillis, 
+/**
+ * The time at which the call became `active`.
+ */
+started_at?: UnixMillis, 
+/**
+ * The time at which the call ends by itself; absent before its start and without `duration_ms_max`.
+ */
+ends_at?: UnixMillis, };
 
 /**
  * Changes to a participant; absent fields stay unchanged.
@@ -229,7 +254,16 @@ participants_max?: number,
 /**
  * Lifetime of an empty room.
  */
-empty_timeout_ms?: number, };
+empty_timeout_ms?: number, 
+/**
+ * The longest duration of the call, from its start; 0 lifts the limit.
+ */
+duration_ms_max?: number, 
+/**
+ * The start of the call, before which only moderators can join; a time in the past opens the room. Has no effect
+ * once a participant has joined.
+ */
+starts_at?: UnixMillis, };
 
 export type TrackInfo = { id: TrackId, 
 /**
@@ -545,7 +579,20 @@ participants_max?: number,
 /**
  * Lifetime of an empty room.
  */
-empty_timeout_ms?: number, } | { "type": "end_room", 
+empty_timeout_ms?: number, 
+/**
+ * The longest duration of the call, from its start; 0 lifts the limit.
+ */
+duration_ms_max?: number, 
+/**
+ * The start of the call, before which only moderators can join; a time in the past opens the room. Has no effect
+ * once a participant has joined.
+ */
+starts_at?: UnixMillis, } | { "type": "start_room", } | { "type": "pause_room", 
+/**
+ * Shown to everybody.
+ */
+reason?: string, } | { "type": "resume_room", } | { "type": "end_room", 
 /**
  * Shown to everybody.
  */

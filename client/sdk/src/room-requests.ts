@@ -31,6 +31,20 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "update_room", locked });
   }
 
+  /** Starts the call without waiting for others or for its scheduled time. Needs the grant `moderate`. */
+  startCall(): Promise<void> {
+    return this.ask({ type: "start_room" });
+  }
+
+  /** Pauses the call for everybody: nobody hears or sees anybody until `resumeCall`. Needs the grant `moderate`. */
+  pauseCall(reason: string | null = null): Promise<void> {
+    return this.ask({ type: "pause_room", ...(reason === null ? {} : { reason }) });
+  }
+
+  resumeCall(): Promise<void> {
+    return this.ask({ type: "resume_room" });
+  }
+
   /** Needs the grant `moderate`. */
   endForAll(reason: string | null = null): Promise<void> {
     return this.ask({ type: "end_room", ...(reason === null ? {} : { reason }) });

@@ -4,6 +4,7 @@ import type { RoomError } from "./errors";
 import type { LocalMedia } from "./local-media";
 import type {
   Bandwidth,
+  CallState,
   ChatMessage,
   ConnectionState,
   EstimateReason,
@@ -30,6 +31,7 @@ export interface RoomSnapshot {
   readonly self: Participant | null;
   /** A locked room admits no new participants. */
   readonly isLocked: boolean;
+  readonly call: Call;
   /** The other participants, in the order in which they joined, without a large room's audience. */
   readonly participants: readonly Participant[];
   /** The number of participants who may only watch and are not listed, the user included; `listAudience` names them. */
@@ -54,6 +56,17 @@ export interface RoomSnapshot {
   readonly audioTracks: readonly MediaStreamTrack[];
   /** The chosen speaker; `null` for the default. */
   readonly speakerId: string | null;
+}
+
+/** The call in the room; times are in milliseconds since 1970. */
+export interface Call {
+  readonly state: CallState;
+  /** The moderator's text while the call is paused or ending. */
+  readonly reason: string | null;
+  readonly startsAt: number | null;
+  readonly startedAt: number | null;
+  /** The time at which the call ends by itself. */
+  readonly endsAt: number | null;
 }
 
 export interface Message {
@@ -132,6 +145,7 @@ export function snapshot(sources: Sources): RoomSnapshot {
     error,
     self: everybody.find(({ isSelf }) => isSelf) ?? null,
     isLocked: state.room?.locked ?? false,
+    call: call(state),
     participants: everybody.filter(({ isSelf }) => !isSelf),
     audience: state.room?.audience ?? 0,
     recording: state.recording,
@@ -149,6 +163,11 @@ export function snapshot(sources: Sources): RoomSnapshot {
     audioTracks,
     speakerId,
   };
+}
+
+function call({ room }: State): Call {
+  const { state = "created", reason = null, starts_at: startsAt = null, started_at: startedAt = null, ends_at: endsAt = null } = room ?? {};
+  return { state, reason, startsAt, startedAt, endsAt };
 }
 
 const NOBODY: readonly GuestInfo[] = [];

@@ -73,6 +73,10 @@ pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Res
         OperationId::GetRoom => rooms::get(&call).await,
         OperationId::UpdateRoom => rooms::update(call).await,
         OperationId::CloseRoom => rooms::close(&call).await,
+        OperationId::StartRoom => rooms::start(&call).await,
+        OperationId::PauseRoom => rooms::pause(call).await,
+        OperationId::ResumeRoom => rooms::resume(&call).await,
+        OperationId::ListCalls => rooms::calls(&call).await,
         OperationId::ListParticipants => participants::list(&call).await,
         OperationId::GetParticipant => participants::get(&call).await,
         OperationId::UpdateParticipant => participants::update(call).await,
@@ -173,6 +177,7 @@ pub(super) async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> 
         | Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Calls { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -191,6 +196,7 @@ const fn refused(code: ErrorCode) -> &'static str {
         ErrorCode::UnknownRecording => "the room has no recording with this id",
         ErrorCode::RecordingNotOver => "the recording is running or being finished",
         ErrorCode::RoomEmpty => "nobody is in the room",
+        ErrorCode::WrongState => "the state of the call does not allow this",
         ErrorCode::TooManyRecordings => "the room has reached its limit of recordings",
         ErrorCode::RecordingUnavailable => "no storage for recordings is configured",
         ErrorCode::Banned => "the participant is banned from the room",

@@ -76,6 +76,20 @@ const fn words(id: OperationId) -> Words {
         OperationId::GetRoom => ("get_room", "Returns a room.", (200, "The room.")),
         OperationId::UpdateRoom => ("update_room", "Changes a room.", (200, "The changed room.")),
         OperationId::CloseRoom => ("close_room", "Ends a room for everybody.", (204, "The room has ended.")),
+        OperationId::StartRoom => (
+            "start_room",
+            "Starts the call without waiting for others, or for its scheduled start.",
+            (200, "The room."),
+        ),
+        OperationId::PauseRoom => {
+            ("pause_room", "Pauses the call: nothing is forwarded or recorded until it is resumed.", (200, "The room."))
+        }
+        OperationId::ResumeRoom => ("resume_room", "Ends the pause of the call.", (200, "The room.")),
+        OperationId::ListCalls => (
+            "list_calls",
+            "Lists the current call, and those that were active in the last week, even after the room has ended.",
+            (200, "The calls."),
+        ),
         OperationId::ListParticipants => {
             ("list_participants", "Lists the participants in a room.", (200, "The participants."))
         }
@@ -164,6 +178,10 @@ const fn found_meaning(id: OperationId) -> Option<&'static str> {
         | OperationId::GetRoom
         | OperationId::UpdateRoom
         | OperationId::CloseRoom
+        | OperationId::StartRoom
+        | OperationId::PauseRoom
+        | OperationId::ResumeRoom
+        | OperationId::ListCalls
         | OperationId::ListParticipants
         | OperationId::GetParticipant
         | OperationId::UpdateParticipant
@@ -199,6 +217,10 @@ fn links(id: OperationId) -> Option<Value> {
         | OperationId::GetRoom
         | OperationId::UpdateRoom
         | OperationId::CloseRoom
+        | OperationId::StartRoom
+        | OperationId::PauseRoom
+        | OperationId::ResumeRoom
+        | OperationId::ListCalls
         | OperationId::ListParticipants
         | OperationId::GetParticipant
         | OperationId::UpdateParticipant

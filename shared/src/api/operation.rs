@@ -13,6 +13,14 @@ pub enum OperationId {
     UpdateRoom,
     /// Ends a room for everybody.
     CloseRoom,
+    /// Starts the call without waiting for others or for its scheduled start.
+    StartRoom,
+    /// Pauses the call: nothing is forwarded or recorded.
+    PauseRoom,
+    /// Ends the pause.
+    ResumeRoom,
+    /// Lists the calls under a room's name.
+    ListCalls,
     /// Lists everybody in a room.
     ListParticipants,
     GetParticipant,
@@ -56,6 +64,10 @@ pub const BODY_ERRORS: &[ErrorCode] = &[ErrorCode::UnsupportedMediaType, ErrorCo
 
 const ROOMS: &str = "/v1/rooms";
 const ROOM: &str = "/v1/rooms/{room}";
+const START_ROOM: &str = "/v1/rooms/{room}/start";
+const PAUSE_ROOM: &str = "/v1/rooms/{room}/pause";
+const RESUME_ROOM: &str = "/v1/rooms/{room}/resume";
+const CALLS: &str = "/v1/rooms/{room}/calls";
 const PARTICIPANTS: &str = "/v1/rooms/{room}/participants";
 const PARTICIPANT: &str = "/v1/rooms/{room}/participants/{participant}";
 const BANS: &str = "/v1/rooms/{room}/bans";
@@ -67,6 +79,7 @@ const RECORDING: &str = "/v1/rooms/{room}/recordings/{recording}";
 const STOP: &str = "/v1/rooms/{room}/recordings/{recording}/stop";
 
 const NO_ROOM: &[ErrorCode] = &[ErrorCode::UnknownRoom];
+const NO_CALL: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::WrongState];
 const NO_PARTICIPANT: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant];
 const NO_TRACK: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::UnknownTrack];
 const NO_BAN: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownBan];
@@ -91,6 +104,10 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { id: OperationId::GetRoom, method: "GET", path: ROOM, errors: NO_ROOM },
     Operation { id: OperationId::UpdateRoom, method: "PATCH", path: ROOM, errors: NO_ROOM },
     Operation { id: OperationId::CloseRoom, method: "DELETE", path: ROOM, errors: NO_ROOM },
+    Operation { id: OperationId::StartRoom, method: "POST", path: START_ROOM, errors: NO_CALL },
+    Operation { id: OperationId::PauseRoom, method: "POST", path: PAUSE_ROOM, errors: NO_CALL },
+    Operation { id: OperationId::ResumeRoom, method: "POST", path: RESUME_ROOM, errors: NO_CALL },
+    Operation { id: OperationId::ListCalls, method: "GET", path: CALLS, errors: NO_ROOM },
     Operation { id: OperationId::ListParticipants, method: "GET", path: PARTICIPANTS, errors: NO_ROOM },
     Operation { id: OperationId::GetParticipant, method: "GET", path: PARTICIPANT, errors: NO_PARTICIPANT },
     Operation { id: OperationId::UpdateParticipant, method: "PATCH", path: PARTICIPANT, errors: NO_PARTICIPANT },
@@ -110,10 +127,18 @@ impl OperationId {
     #[must_use]
     pub const fn has_body(self) -> bool {
         match self {
-            Self::CreateToken | Self::CreateRoom | Self::UpdateRoom | Self::UpdateParticipant | Self::CreateBan => true,
+            Self::CreateToken
+            | Self::CreateRoom
+            | Self::UpdateRoom
+            | Self::PauseRoom
+            | Self::UpdateParticipant
+            | Self::CreateBan => true,
             Self::ListRooms
             | Self::GetRoom
             | Self::CloseRoom
+            | Self::StartRoom
+            | Self::ResumeRoom
+            | Self::ListCalls
             | Self::ListParticipants
             | Self::GetParticipant
             | Self::RemoveParticipant
@@ -141,6 +166,10 @@ impl OperationId {
             | Self::GetRoom
             | Self::UpdateRoom
             | Self::CloseRoom
+            | Self::StartRoom
+            | Self::PauseRoom
+            | Self::ResumeRoom
+            | Self::ListCalls
             | Self::ListParticipants
             | Self::GetParticipant
             | Self::UpdateParticipant
@@ -162,6 +191,10 @@ impl OperationId {
             | Self::CreateRoom
             | Self::GetRoom
             | Self::UpdateRoom
+            | Self::StartRoom
+            | Self::PauseRoom
+            | Self::ResumeRoom
+            | Self::ListCalls
             | Self::ListParticipants
             | Self::GetParticipant
             | Self::UpdateParticipant

@@ -7,6 +7,7 @@ use crate::limits;
 use crate::object;
 use crate::scalar::Scalar;
 use crate::text::Text;
+use crate::time::UnixMillis;
 use crate::token::{Bandwidth, Grants};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -117,6 +118,17 @@ pub enum ClientToEdge {
         #[serde(flatten)]
         change: RoomChange,
     },
+    /// Starts the call without waiting for others or for `starts_at`; needs the grant `moderate`.
+    StartRoom {},
+    /// Pauses the call: nothing is forwarded or recorded until `resume_room`; needs the grant `moderate`.
+    PauseRoom {
+        /// Shown to everybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        reason: Option<String>,
+    },
+    /// Ends the pause; needs the grant `moderate`.
+    ResumeRoom {},
     /// Ends the room for everybody; needs the grant `moderate`.
     EndRoom {
         /// Shown to everybody.
@@ -184,6 +196,15 @@ pub struct RoomChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
     pub empty_timeout_ms: Option<u64>,
+    /// The longest duration of the call, from its start; 0 lifts the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
+    pub duration_ms_max: Option<u64>,
+    /// The start of the call, before which only moderators can join; a time in the past opens the room. Has no effect
+    /// once a participant has joined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub starts_at: Option<UnixMillis>,
 }
 
 impl RoomChange {
@@ -197,6 +218,13 @@ impl RoomChange {
         let kept = limits::EMPTY_TIMEOUT_MS_MIN..=limits::EMPTY_TIMEOUT_MS_MAX;
         if self.empty_timeout_ms.is_some_and(|ms| !kept.contains(&ms)) {
             return Err("empty_timeout_ms is out of bounds");
+        }
+        let lasts = limits::CALL_MS_MIN..=limits::CALL_MS_MAX;
+        if self.duration_ms_max.is_some_and(|ms| ms != 0 && !lasts.contains(&ms)) {
+            return Err("duration_ms_max is out of bounds");
+        }
+        if self.starts_at.is_some_and(|at| at.0 > limits::STARTS_AT_MAX) {
+            return Err("starts_at is out of bounds");
         }
         Ok(())
     }
@@ -357,8 +385,10 @@ impl ClientToEdge {
         match kind {
             "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
             "resume" | "set_muted" | "view" | "kick" | "list_bans" | "list_audience" | "lift_ban" | "admit_guest"
-            | "refuse_guest" | "mute_track" | "update_participant" | "update_room" | "end_room" | "start_recording"
-            | "stop_recording" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
+            | "refuse_guest" | "mute_track" | "update_participant" | "update_room" | "start_room" | "pause_room"
+            | "resume_room" | "end_room" | "start_recording" | "stop_recording" | "leave" => {
+                Some(limits::SIGNAL_FRAME_BYTES_MAX)
+            }
             "chat" | "react" | "raise_hand" | "lower_hand" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             _ => None,
         }
@@ -387,13 +417,15 @@ impl ClientToEdge {
                 reason.as_deref().map_or(Ok(()), |reason| Text::Reason.check(reason))?;
                 ban.as_ref().map_or(Ok(()), BanTerm::check_bounds)
             }
-            Self::EndRoom { reason: Some(reason) } => Text::Reason.check(reason),
+            Self::EndRoom { reason: Some(reason) } | Self::PauseRoom { reason: Some(reason) } => {
+                Text::Reason.check(reason)
+            }
             // Unknown fields are ignored, so a misspelt one would otherwise look like success.
             Self::UpdateParticipant { change, .. } if *change == ParticipantChange::default() => {
                 Err("update_participant has none of the fields name, metadata, grants and bandwidth")
             }
             Self::UpdateRoom { change } if *change == RoomChange::default() => {
-                Err("update_room has none of the fields locked, metadata, participants_max and empty_timeout_ms")
+                Err("update_room has none of its fields")
             }
             Self::UpdateParticipant { change, .. } => change.check_bounds(),
             Self::UpdateRoom { change } => change.check_bounds(),
@@ -406,6 +438,9 @@ impl ClientToEdge {
             | Self::AdmitGuest { .. }
             | Self::RefuseGuest { .. }
             | Self::MuteTrack { .. }
+            | Self::StartRoom {}
+            | Self::PauseRoom { reason: None }
+            | Self::ResumeRoom {}
             | Self::EndRoom { reason: None }
             | Self::StartRecording {}
             | Self::StopRecording {}

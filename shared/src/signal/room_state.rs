@@ -1,5 +1,6 @@
 //! A room as its participants see it.
 
+use super::CallState;
 use crate::ids::{Mid, ParticipantId, TrackId};
 use crate::object;
 use crate::rtp_parameters::MediaKind;
@@ -25,6 +26,26 @@ pub struct RoomInfo {
     #[serde(default, skip_serializing_if = "is_zero")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<u32>"))]
     pub resume_spread_ms: u32,
+    /// The state of the call; absent while nobody has joined.
+    #[serde(default, skip_serializing_if = "CallState::is_created")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<CallState>"))]
+    pub state: CallState,
+    /// The moderator's text for the pause or the end, while the call is `paused` or `ending`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub reason: Option<String>,
+    /// The scheduled start of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub starts_at: Option<UnixMillis>,
+    /// The time at which the call became `active`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub started_at: Option<UnixMillis>,
+    /// The time at which the call ends by itself; absent before its start and without `duration_ms_max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub ends_at: Option<UnixMillis>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

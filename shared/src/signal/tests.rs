@@ -51,6 +51,9 @@ fn every_kind_of_message_has_a_golden_one() {
         "mute_track",
         "update_participant",
         "update_room",
+        "start_room",
+        "pause_room",
+        "resume_room",
         "end_room",
         "start_recording",
         "stop_recording",
@@ -115,6 +118,8 @@ fn bad_frames_get_a_code() {
     check_refused(r#"{"type":"kick","id":5,"participant":"a","ban":{"for":1}}"#, ErrorCode::InvalidMessage, Some(5));
     check_refused(r#"{"type":"update_room","id":6,"participants_max":0}"#, ErrorCode::InvalidMessage, Some(6));
     check_refused(r#"{"type":"update_room","id":6,"empty_timeout_ms":9000000000}"#, ErrorCode::InvalidMessage, Some(6));
+    check_refused(r#"{"type":"update_room","id":6,"duration_ms_max":9}"#, ErrorCode::InvalidMessage, Some(6));
+    check_refused(r#"{"type":"update_room","id":6,"starts_at":9000000000000000}"#, ErrorCode::InvalidMessage, Some(6));
     let long = format!(r#"{{"type":"update_participant","id":7,"participant":"a","metadata":"{}"}}"#, "x".repeat(1025));
     check_refused(&long, ErrorCode::InvalidMessage, Some(7));
     let long = format!(r#"{{"type":"end_room","id":8,"reason":"{}"}}"#, "x".repeat(257));
@@ -175,7 +180,7 @@ fn a_bad_id_is_named() {
 
 #[test]
 fn an_update_that_changes_nothing_says_so() {
-    let room = "update_room has none of the fields locked, metadata, participants_max and empty_timeout_ms";
+    let room = "update_room has none of its fields";
     check_detail(r#"{"type":"update_room","id":1,"lock":true}"#, Some(1), room);
     check_detail(r#"{"type":"update_room","id":1,"locked":null}"#, Some(1), room);
     let participant = "update_participant has none of the fields name, metadata, grants and bandwidth";
@@ -190,6 +195,7 @@ fn text_that_people_see_obeys_one_rule() {
         (r#"{"type":"update_room","id":1,"metadata":"TEXT"}"#, "metadata"),
         (r#"{"type":"kick","id":1,"participant":"a","reason":"TEXT"}"#, "reason"),
         (r#"{"type":"end_room","id":1,"reason":"TEXT"}"#, "reason"),
+        (r#"{"type":"pause_room","id":1,"reason":"TEXT"}"#, "reason"),
         (r#"{"type":"chat","id":1,"message":"m","text":"TEXT"}"#, "text"),
     ] {
         assert!(ClientFrame::parse(&frame.replace("TEXT", "Ada \u{1f44b}")).is_ok(), "{frame}");

@@ -108,6 +108,8 @@ export interface Texts {
   readonly unlock: string;
   readonly locked: string;
   readonly unlocked: string;
+  readonly pauseCall: string;
+  readonly resumeCall: string;
   readonly endForAll: string;
   readonly endConfirm: string;
   readonly leave: string;
@@ -150,6 +152,8 @@ export interface Texts {
   readonly soundOn: string;
   readonly reconnecting: string;
   readonly reconnectingShort: string;
+  /** `reason` is the moderator’s text. */
+  paused(reason: string | null): string;
   readonly audioOnly: string;
   readonly audioOnlyOver: string;
   readonly videoPaused: string;

@@ -21,9 +21,9 @@ import { learnMuted, muteLater } from "./requests";
 import type { Step } from "./step";
 
 /** Codes after which the client never reconnects automatically. */
-const FINAL: readonly ErrorCode[] = ["kicked", "banned", "replaced", "room_closed"];
+const FINAL: readonly ErrorCode[] = ["kicked", "banned", "replaced", "room_closed", "time_limit"];
 /** Retrying may help eventually, but the user should decide whether to wait. */
-const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "room_locked", "too_many_publishers"];
+const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "room_locked", "not_started", "too_many_publishers"];
 /** The user may still join without publishing. */
 const FINAL_FOR_PUBLISHING: readonly ErrorCode[] = ["forbidden", "too_many_publishers"];
 
@@ -238,6 +238,9 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   mute_track: report,
   update_participant: report,
   update_room: report,
+  start_room: report,
+  pause_room: report,
+  resume_room: report,
   end_room: report,
   start_recording: report,
   stop_recording: report,

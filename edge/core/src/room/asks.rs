@@ -2,7 +2,9 @@
 
 use crate::room::state::guests::GuestStanding;
 use serde::{Deserialize, Serialize};
-use shared::signal::{BanInfo, BanTerm, ParticipantChange, ParticipantInfo, RecordingFile, RecordingInfo, RoomChange};
+use shared::signal::{
+    BanInfo, BanTerm, CallInfo, ParticipantChange, ParticipantInfo, RecordingFile, RecordingInfo, RoomChange,
+};
 use shared::{ErrorCode, ParticipantId, RecordingId, TrackId, UnixMillis, api};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,8 @@ pub enum Ask {
         participant: ParticipantId,
     },
     Bans,
+    /// The current call and past ones.
+    Calls,
     Recordings {
         request: RecordingAsk,
         /// The participant whose join token came with the request.
@@ -69,6 +73,10 @@ pub enum Answer {
     Bans {
         bans: Vec<BanInfo>,
     },
+    /// Newest first.
+    Calls {
+        calls: Vec<CallInfo>,
+    },
     Recordings(RecordingAnswer),
     Guest {
         standing: GuestStanding,
@@ -114,6 +122,13 @@ pub enum Verb {
     UpdateRoom {
         change: RoomChange,
     },
+    /// Starts the call.
+    Start,
+    Pause {
+        /// Shown to everybody in the room.
+        reason: Option<String>,
+    },
+    Resume,
     End {
         /// Shown to everybody in the room.
         reason: Option<String>,

@@ -20,7 +20,9 @@ mod mute;
 pub(crate) mod negotiate;
 mod negotiation;
 mod node;
+mod pause;
 mod presence;
+pub(crate) mod progress;
 mod record;
 mod recordings;
 mod report;
@@ -29,6 +31,7 @@ mod serve;
 mod session;
 mod socket;
 mod standing;
+mod start;
 mod token;
 pub(crate) mod turn;
 mod view;
@@ -45,7 +48,7 @@ use crate::room::state::deadlines::Deadline;
 use crate::room::state::members::{Absence, Renegotiation};
 use crate::room::state::sockets::{Attachment, Bearer, Kind};
 use shared::control::{ControlError, NodeToRoom, RecordingReport};
-use shared::signal::{ClientFrame, ClientToEdge, FrameError};
+use shared::signal::{CallEnd, ClientFrame, ClientToEdge, FrameError};
 use shared::{ErrorCode, NodeId, ParticipantId, UnixMillis};
 
 #[derive(Clone, Debug)]
@@ -128,6 +131,9 @@ pub(crate) fn alarm(cx: &mut Context<'_>, deadline: Deadline) {
         Deadline::Node(epoch) => assignment::node_due(cx, epoch),
         Deadline::Retired(epoch) => assignment::retired_due(cx, epoch),
         Deadline::EmptyRoom => end::forget(cx),
+        Deadline::Start => progress::settle(cx),
+        Deadline::Duration => end::end(cx, CallEnd::TimeLimit, None),
+        Deadline::Call(number) => drop(cx.state.calls.remove(&number)),
         // Handled at the end of the input.
         Deadline::Presence | Deadline::Audience | Deadline::Reload | Deadline::Restart(_) => {}
         Deadline::Recording(recording) => record::due(cx.state, cx.now, &recording),
@@ -224,6 +230,9 @@ fn request_of(cx: &mut Context<'_>, caller: &Caller, message: ClientToEdge) -> R
             moderate::moderate(cx, caller, Verb::UpdateParticipant { participant, change })?;
         }
         ClientToEdge::UpdateRoom { change } => moderate::moderate(cx, caller, Verb::UpdateRoom { change })?,
+        ClientToEdge::StartRoom {} => moderate::moderate(cx, caller, Verb::Start)?,
+        ClientToEdge::PauseRoom { reason } => moderate::moderate(cx, caller, Verb::Pause { reason })?,
+        ClientToEdge::ResumeRoom {} => moderate::moderate(cx, caller, Verb::Resume)?,
         ClientToEdge::EndRoom { reason } => moderate::moderate(cx, caller, Verb::End { reason })?,
         ClientToEdge::StartRecording {} => record::start(cx, caller)?,
         ClientToEdge::StopRecording {} => record::stop(cx, caller)?,

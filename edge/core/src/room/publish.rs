@@ -47,6 +47,7 @@ pub(crate) struct Announced {
     roster: roster::Told,
     guests: ToldGuests,
     allowances: StoredAllowances,
+    is_paused: bool,
 }
 
 impl Announced {
@@ -62,6 +63,7 @@ impl Announced {
             orders: orders::all(state),
             roster: roster::Told::new(state),
             guests: lobby::guests_to_tell(state),
+            is_paused: state.is_paused(),
             allowances: state.allowances.iter().map(|(id, allowance)| (id.clone(), allowance.clone())).collect(),
         }
     }
@@ -90,7 +92,9 @@ impl Announced {
         let news = presence::News { left: &left, infos, is_urgent };
         let presence = presence::messages(cx.state, now, news);
         let room = self.roster.changed_room(cx.state);
-        let forwards = forwards::changed(&mut self.forwards, cx.state, &self.publishers, &republished);
+        let was_paused = std::mem::replace(&mut self.is_paused, cx.state.is_paused());
+        let is_toggled = was_paused != self.is_paused;
+        let forwards = forwards::changed(&mut self.forwards, cx.state, &self.publishers, &republished, is_toggled);
         let is_same = republished.is_empty() && !is_reordered;
         let microphones = if is_same { Vec::new() } else { self.microphones.changed(&self.publishers) };
         let sessions = nodes::changed_sessions(&mut self.sessions, cx.state);

@@ -4,6 +4,7 @@
 pub(crate) mod allowances;
 pub(crate) mod assignments;
 pub(crate) mod bans;
+pub(crate) mod calls;
 pub(crate) mod deadlines;
 pub(crate) mod departures;
 pub(crate) mod guests;
@@ -25,6 +26,7 @@ use crate::SocketId;
 use crate::room::state::allowances::Allowance;
 use crate::room::state::assignments::{Assignment, Link};
 use crate::room::state::bans::{Ban, Departed};
+use crate::room::state::calls::PastCall;
 use crate::room::state::departures::Departures;
 use crate::room::state::guests::{Guest, GuestStanding};
 use crate::room::state::members::Member;
@@ -38,7 +40,9 @@ use crate::room::state::standings::Standing;
 use crate::room::state::used_tokens::UsedToken;
 use crate::storage::{Archive, Lazy, Table};
 use shared::rtp_parameters::Session;
-use shared::signal::{ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference};
+use shared::signal::{
+    CallState, ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference,
+};
 use shared::token::Bandwidth;
 use shared::{ParticipantId, RecordingId, RoomId, SessionId, TokenId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +66,8 @@ pub(crate) struct State {
     pub(crate) used_tokens: Table<TokenId, UsedToken>,
     /// The lobby: waiting guests, and recent decisions.
     pub(crate) guests: Table<ParticipantId, Guest>,
+    /// Past calls, numbered in their order.
+    pub(crate) calls: Table<u64, PastCall>,
     /// Not stored: from the sockets' attachments.
     pub(crate) sockets: Table<SocketId, Socket>,
 }
@@ -82,6 +88,7 @@ impl State {
             allowances,
             used_tokens,
             guests,
+            calls,
             unstored,
         } = snapshot;
         let mut negotiated = Table::new(negotiated);
@@ -104,6 +111,7 @@ impl State {
             allowances: Table::new(allowances),
             used_tokens: Table::new(used_tokens),
             guests: Table::new(guests),
+            calls: Table::new(calls),
             sockets: Table::new(BTreeMap::new()),
         }
     }
@@ -154,6 +162,11 @@ impl State {
             participants_max: u32::try_from(meta.participants_max).unwrap_or(u32::MAX),
             audience: meta.audience,
             resume_spread_ms: self.resume_spread_ms(),
+            state: meta.call.state,
+            reason: meta.call.reason.clone(),
+            starts_at: meta.starts_at,
+            started_at: meta.call.started_at,
+            ends_at: meta.ends_at(),
         })
     }
 
@@ -165,6 +178,11 @@ impl State {
         }
         let ms = count.next_power_of_two().saturating_mul(limits::RESUME_SPREAD_MS_PER_PARTICIPANT);
         u32::try_from(ms).unwrap_or(u32::MAX)
+    }
+
+    /// True while nothing is forwarded.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.meta().is_some_and(|meta| meta.call.state == CallState::Paused)
     }
 
     /// The assignment for new sessions; `None` while another one is being requested.

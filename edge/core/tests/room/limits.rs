@@ -306,6 +306,8 @@ fn a_large_room_says_how_far_its_clients_spread_their_return() {
             _ => None,
         }));
     }
+    // The second participant makes the call begin.
+    assert_eq!(told.remove(0), (2, 0));
     // 200 resumes a second; told only when the number of participants has doubled.
     assert_eq!(told, [(64, 320), (65, 640), (129, 1_280), (257, 2_560)]);
 }

@@ -21,6 +21,7 @@ mod relay;
 mod restore;
 mod scripts;
 mod secrets;
+mod servers;
 mod single_use;
 mod stage;
 mod stored;

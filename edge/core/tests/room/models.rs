@@ -5,8 +5,8 @@ use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
 use shared::control::{Forward, Microphones, RecordingOrder, RoomToNode, TrackRef, WelcomeParts};
 use shared::signal::{
-    ChatMessage, ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference, SlotInfo,
-    TrackSource,
+    CallState, ChatMessage, ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference,
+    SlotInfo, TrackSource,
 };
 use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,8 @@ pub(crate) struct Models {
     open_requests: BTreeMap<u32, SocketId>,
     /// The roster and its revision as each participant last heard of them.
     known: BTreeMap<String, (Option<u64>, BTreeMap<ParticipantId, ParticipantInfo>)>,
+    /// The views of sessions, which a repeated join keeps.
+    views: BTreeMap<SessionId, Option<BTreeSet<String>>>,
     /// Closed sockets: messages sent before the room notices reach nobody.
     gone: BTreeSet<SocketId>,
 }
@@ -72,6 +74,7 @@ impl Models {
         let name = |word: &str| word.split('@').next().unwrap_or_default().to_string();
         if let Some(model) = self.clients.get_mut(&socket) {
             model.seen = view.contains('@').then(|| view.split(' ').map(name).collect());
+            model.session.clone().map(|session| self.views.insert(session, model.seen.clone()));
         }
     }
 
@@ -140,9 +143,11 @@ impl Models {
         let joined = self.clients.get_mut(&socket);
         match (message, joined) {
             (EdgeToClient::Joined { session, room, roster, revision, slots, .. }, _) => {
+                let seen = self.views.get(session).cloned().flatten();
                 let (name, session, room) = (participant_of(name), Some(session.clone()), Some(room.clone()));
                 let (roster, revision, slots) = (roster_of(roster), *revision, slots_of(slots));
-                let model = ClientModel { name, session, room, roster, revision, slots, ..ClientModel::default() };
+                let model =
+                    ClientModel { name, session, room, roster, revision, slots, seen, ..ClientModel::default() };
                 self.clients.insert(socket, model);
             }
             (EdgeToClient::Resumed { room, roster, difference, revision, slots, .. }, _) => {
@@ -335,6 +340,10 @@ impl Models {
                         continue;
                     }
                     let expected = TrackRef { session: session.clone(), mid: known.mid.clone() };
+                    if model.room.as_ref().is_some_and(|room| room.state == CallState::Paused) {
+                        assert_eq!(forwarded, None, "{} gets {track} during a pause", model.name);
+                        continue;
+                    }
                     // A track muted by a moderator is not forwarded.
                     let silenced = known.muted && forwarded.is_none();
                     assert!(silenced || forwarded == Some(&expected), "{} does not get {track}", model.name);

@@ -33,6 +33,8 @@ fn guests_of_one_address_leave_a_fifth_of_the_places_to_others() {
 fn guests_of_one_address_leave_others_a_fifth_of_those_who_may_publish() {
     let mut stage = Stage::new(1);
     comes(&mut stage, "ada", HOST);
+    let change = RoomChange { participants_max: Some(1_000), ..RoomChange::default() };
+    says(&mut stage, "ada", ClientToEdge::UpdateRoom { change });
     let share = limits::guests_per_address_max(limits::PUBLISHERS_PER_ROOM_MAX);
     for number in 0..share {
         assert_eq!(guest_joins(&mut stage, &guest_name(number), "office"), None);

@@ -363,7 +363,10 @@ impl Play {
                 _ => format!("forgets {number}"),
             };
         }
-        match self.dice(10) {
+        match self.dice(13) {
+            10 => "creates for 20000".into(),
+            11 => self.pick(&["starts", "pauses", "goes on"]).into(),
+            12 => "lists calls".into(),
             8 => "lists bans".into(),
             9 => format!("{} {whom}", self.pick(&["bans", "pardons", "pardons"])),
             0 => "creates".into(),
@@ -379,7 +382,11 @@ impl Play {
 
     fn roll_host(&self, name: &str) -> String {
         let whom = self.pick(&PEOPLE);
-        match self.dice(15) {
+        match self.dice(20) {
+            15 => format!("{name} starts"),
+            16 | 17 => format!("{name} pauses"),
+            18 => format!("{name} goes on"),
+            19 => format!("{name} lasts {}", self.pick(&["20000", "60000", "0"])),
             11 | 12 => format!("{name} lists bans"),
             13 | 14 => format!("{name} pardons {}", self.pick(&PEOPLE)),
             0 => format!("{name} locks"),

@@ -1,10 +1,11 @@
 //! Plays the scripts in `scripts/`: lines that begin with `>` are inputs, and the lines below them the expected
 //! outputs.
 
+use crate::servers::api_asks;
 use crate::stage::{Stage, mid_named, participant_of};
 use crate::words::{Names, bandwidth_of};
 use edge_core::fleet::PlaceAnswer;
-use edge_core::room::{Ask, Input, Output, RecordingAsk, RecordingCursor, Verb};
+use edge_core::room::{Input, Output};
 use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd, TrackRef};
 use shared::signal::{
     BanTerm, ClientToEdge, EstimateReason, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState,
@@ -14,7 +15,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 29] = [
+const SCRIPTS: [&str; 32] = [
     "join",
     "mute",
     "slots",
@@ -44,6 +45,9 @@ const SCRIPTS: [&str; 29] = [
     "silence",
     "layers",
     "bandwidth",
+    "states",
+    "scheduled",
+    "cut-off",
 ];
 
 #[test]
@@ -340,6 +344,10 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["limits", max] => room_change(RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() }),
         ["keeps", ms] => room_change(RoomChange { empty_timeout_ms: ms.parse().ok(), ..RoomChange::default() }),
         ["describes", text] => room_change(RoomChange { metadata: Some((*text).into()), ..RoomChange::default() }),
+        ["starts"] => ClientToEdge::StartRoom {},
+        ["pauses"] => ClientToEdge::PauseRoom { reason: Some("a break".into()) },
+        ["goes", "on"] => ClientToEdge::ResumeRoom {},
+        ["lasts", ms] => room_change(RoomChange { duration_ms_max: ms.parse().ok(), ..RoomChange::default() }),
         ["ends"] => ClientToEdge::EndRoom { reason: Some("over".into()) },
         ["records"] => ClientToEdge::StartRecording {},
         ["stops", "recording"] => ClientToEdge::StopRecording {},
@@ -364,70 +372,12 @@ fn expels(verb: &str, words: &[&str]) -> ClientToEdge {
     }
 }
 
-fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
-    let recording = |number: &str| stage.recording(number);
-    let room = |change| Verb::UpdateRoom { change };
-    let grants = |grants| ParticipantChange { grants: Some(grants_of(grants)), ..ParticipantChange::default() };
-    let verb = match words {
-        ["creates"] => return Ask::Create { change: RoomChange::default() },
-        ["creates", max] => {
-            let change = RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() };
-            return Ask::Create { change };
-        }
-        ["records"] => return Ask::Recordings { request: RecordingAsk::Start, by: None },
-        ["stops", number] => {
-            return Ask::Recordings { request: RecordingAsk::Stop { recording: recording(number) }, by: None };
-        }
-        ["lists", "recordings"] => {
-            return Ask::Recordings { request: RecordingAsk::List { after: None, limit: 2 }, by: None };
-        }
-        ["lists", "recordings", "before", at] => {
-            // A cursor comes from an earlier page, so it is parsed here.
-            let number = stage.recordings.last().expect("a recording");
-            let after = RecordingCursor::parse(&format!("{at}.{number}"));
-            return Ask::Recordings { request: RecordingAsk::List { after, limit: 2 }, by: None };
-        }
-        ["shows", "recording", number] => {
-            return Ask::Recordings { request: RecordingAsk::Show { recording: recording(number) }, by: None };
-        }
-        ["deletes", number] => {
-            return Ask::Recordings { request: RecordingAsk::Doom { recording: recording(number) }, by: None };
-        }
-        ["forgets", number] => {
-            return Ask::Recordings { request: RecordingAsk::Forget { recording: recording(number) }, by: None };
-        }
-        ["shows"] => return Ask::Show,
-        ["lists"] => return Ask::Participants,
-        ["shows", whom] => return Ask::Participant { participant: id(whom) },
-        ["lists", "bans"] => return Ask::Bans,
-        ["knocks", whom, name] => {
-            return Ask::Knock { participant: id(whom), name: (*name).into(), from: None };
-        }
-        ["kicks", whom] => Verb::Remove { participant: id(whom), reason: None, ban: None },
-        ["bans", whom] => Verb::Remove { participant: id(whom), reason: None, ban: Some(BanTerm::default()) },
-        ["pardons", whom] => Verb::LiftBan { participant: id(whom) },
-        ["silences", whom, track] => {
-            Verb::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
-        }
-        ["grants", whom, letters] => Verb::UpdateParticipant { participant: id(whom), change: grants(letters) },
-        ["narrows", whom, send, receive] => {
-            Verb::UpdateParticipant { participant: id(whom), change: bandwidth_of(send, receive) }
-        }
-        ["locks"] => room(RoomChange { locked: Some(true), ..RoomChange::default() }),
-        ["unlocks"] => room(RoomChange { locked: Some(false), ..RoomChange::default() }),
-        ["keeps", ms] => room(RoomChange { empty_timeout_ms: ms.parse().ok(), ..RoomChange::default() }),
-        ["ends"] => Verb::End { reason: None },
-        _ => panic!("no server asks {words:?}"),
-    };
-    Ask::Moderate { verb }
-}
-
 fn room_change(change: RoomChange) -> ClientToEdge {
     ClientToEdge::UpdateRoom { change }
 }
 
 /// `psm`: may publish, subscribe, moderate.
-fn grants_of(letters: &str) -> Grants {
+pub(crate) fn grants_of(letters: &str) -> Grants {
     Grants {
         publish: letters.contains('p'),
         subscribe: letters.contains('s'),
@@ -487,7 +437,7 @@ fn epoch_named(stage: &Stage, name: &str) -> u64 {
     *stage.epochs.get(index - 1).unwrap_or_else(|| panic!("{name} was not asked for"))
 }
 
-fn id(name: &str) -> ParticipantId {
+pub(crate) fn id(name: &str) -> ParticipantId {
     ParticipantId::parse(name).expect("a name")
 }
 

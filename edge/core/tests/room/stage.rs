@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-const START: UnixMillis = UnixMillis(1_800_000_000_000);
+pub(crate) const START: UnixMillis = UnixMillis(1_800_000_000_000);
 
 /// Unpredictable but repeatable bytes (SplitMix64) that continue across a sleep.
 pub(crate) fn randomness(state: &Rc<Cell<u64>>) -> Random {

@@ -1,16 +1,16 @@
 //! Outputs in words: short enough to be read in a script, with names instead of random ids.
 
-use crate::stage::Stage;
+use crate::stage::{START, Stage};
 use edge_core::SocketId;
 use edge_core::room::{Answer, Output, RecordingAnswer, RecordingListing};
 use shared::control::{Forward, RecordedTrack, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
 use shared::signal::{
-    BanInfo, ConnectionState, EdgeToClient, ParticipantChange, ParticipantInfo, RecordingInfo, RosterDifference,
-    SlotInfo,
+    BanInfo, CallInfo, ConnectionState, EdgeToClient, ParticipantChange, ParticipantInfo, RecordingInfo, RoomInfo,
+    RosterDifference, SlotInfo,
 };
 use shared::token::Bandwidth;
-use shared::{ErrorCode, Mid, ParticipantId, SessionId};
+use shared::{ErrorCode, Mid, ParticipantId, SessionId, UnixMillis};
 use std::collections::BTreeMap;
 
 /// Names for random ids.
@@ -121,10 +121,7 @@ impl Names {
             EdgeToClient::ParticipantLeft { participant, reason } => {
                 format!("- {participant} {}", format!("{reason:?}").to_lowercase())
             }
-            EdgeToClient::RoomUpdated { room } => {
-                let locked = if room.locked { " locked" } else { "" };
-                format!("room{locked} {:?} max {}", room.metadata, room.participants_max)
-            }
+            EdgeToClient::RoomUpdated { room } => room_words(room),
             EdgeToClient::RosterChanged { changed, left, .. } => {
                 format!("roster changes: {} here, {} left", changed.len(), left.len())
             }
@@ -224,17 +221,38 @@ fn api(answer: &Answer) -> String {
         Answer::Room { room, made } => {
             let (made, locked) = (if *made { "made " } else { "" }, if room.locked { " locked" } else { "" });
             let (people, max, kept) = (room.participants, room.participants_max, room.empty_timeout_ms);
-            format!("{made}room{locked} {:?} {people} of {max} kept {kept}", room.metadata)
+            let state = room.state.as_str();
+            format!("{made}room{locked} {:?} {people} of {max} kept {kept} {state}", room.metadata)
         }
         Answer::Participants { participants } => infos(participants),
         Answer::Participant { participant } => info(participant),
         Answer::Bans { bans } => ban_words(bans),
         Answer::Recordings(_) => unreachable!("needs the stage"),
         Answer::Guest { standing } => format!("guest {standing:?}").to_lowercase(),
+        Answer::Calls { calls } => call_words(calls),
         Answer::Done => "done".into(),
         Answer::Lobby { recorded } => format!("lobby {recorded}"),
         Answer::Refused { code } => format!("refused {code}"),
     }
+}
+
+fn room_words(room: &RoomInfo) -> String {
+    let locked = if room.locked { " locked" } else { "" };
+    let reason = room.reason.as_ref().map_or(String::new(), |reason| format!(" {reason:?}"));
+    let ends = room.ends_at.map_or(String::new(), |at| format!(" ends +{}", at.since_ms(START)));
+    format!("room{locked} {:?} max {} {}{reason}{ends}", room.metadata, room.participants_max, room.state.as_str())
+}
+
+/// `[active +200.. | ended +100..+5000 TimeLimit]`: since the start of the script.
+fn call_words(calls: &[CallInfo]) -> String {
+    let at = |at: Option<UnixMillis>| at.map_or(String::new(), |at| format!("+{}", at.since_ms(START)));
+    let call = |call: &CallInfo| {
+        let end = call.end.map_or(String::new(), |end| format!(" {end:?}"));
+        let reason = call.reason.as_ref().map_or(String::new(), |reason| format!(" {reason:?}"));
+        let created = at(Some(call.created_at));
+        format!("{} {created} {}..{}{end}{reason}", call.state.as_str(), at(call.started_at), at(call.ended_at))
+    };
+    format!("[{}]", calls.iter().map(call).collect::<Vec<_>>().join(" | "))
 }
 
 /// `r2 ready 1 file by ada`

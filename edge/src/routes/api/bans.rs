@@ -15,6 +15,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         Answer::Room { .. }
         | Answer::Participants { .. }
         | Answer::Participant { .. }
+        | Answer::Calls { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)

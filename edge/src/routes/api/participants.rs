@@ -14,6 +14,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         Answer::Room { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Calls { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -60,6 +61,7 @@ fn shown(answer: Answer) -> Result<Response, RouteError> {
         Answer::Room { .. }
         | Answer::Participants { .. }
         | Answer::Bans { .. }
+        | Answer::Calls { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)

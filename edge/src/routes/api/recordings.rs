@@ -92,6 +92,7 @@ async fn asked(call: &Call<'_>, ask: RecordingAsk) -> Result<RecordingAnswer, Ro
         | Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Calls { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Done

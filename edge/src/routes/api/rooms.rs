@@ -8,7 +8,7 @@ use crate::refusal::Refusal;
 use crate::{log, random};
 use edge_core::room::{Answer, Ask, Verb};
 use futures_util::future::join_all;
-use shared::api::{self, RoomList, RoomPatch, RoomRequest};
+use shared::api::{self, CallList, PauseRequest, RoomList, RoomPatch, RoomRequest};
 use shared::{ErrorCode, RoomId, limits};
 use worker::Response;
 
@@ -25,6 +25,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Calls { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -71,12 +72,46 @@ pub(super) async fn close(call: &Call<'_>) -> Result<Response, RouteError> {
     no_content()
 }
 
+/// `POST /v1/rooms/{room}/start`.
+pub(super) async fn start(call: &Call<'_>) -> Result<Response, RouteError> {
+    room(call.ask(&call.room()?, Ask::Moderate { verb: Verb::Start }).await?)
+}
+
+/// `POST /v1/rooms/{room}/pause`.
+pub(super) async fn pause(mut call: Call<'_>) -> Result<Response, RouteError> {
+    let name = call.room()?;
+    let PauseRequest { reason } = body::read(&mut call.arrival).await?;
+    room(call.ask(&name, Ask::Moderate { verb: Verb::Pause { reason } }).await?)
+}
+
+/// `POST /v1/rooms/{room}/resume`.
+pub(super) async fn resume(call: &Call<'_>) -> Result<Response, RouteError> {
+    room(call.ask(&call.room()?, Ask::Moderate { verb: Verb::Resume }).await?)
+}
+
+/// `GET /v1/rooms/{room}/calls`.
+pub(super) async fn calls(call: &Call<'_>) -> Result<Response, RouteError> {
+    match call.ask(&call.room()?, Ask::Calls).await? {
+        Answer::Calls { calls } => json(200, &CallList { calls }),
+        Answer::Room { .. }
+        | Answer::Participants { .. }
+        | Answer::Participant { .. }
+        | Answer::Bans { .. }
+        | Answer::Guest { .. }
+        | Answer::Lobby { .. }
+        | Answer::Recordings(_)
+        | Answer::Done
+        | Answer::Refused { .. } => Err(unexpected()),
+    }
+}
+
 fn room(answer: Answer) -> Result<Response, RouteError> {
     match answer {
         Answer::Room { room, .. } => json(200, &room),
         Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Calls { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -93,6 +128,7 @@ async fn shown(call: &Call<'_>, name: RoomId) -> Option<api::Room> {
             Answer::Participants { .. }
             | Answer::Participant { .. }
             | Answer::Bans { .. }
+            | Answer::Calls { .. }
             | Answer::Guest { .. }
             | Answer::Lobby { .. }
             | Answer::Recordings(_)

@@ -2,8 +2,8 @@
 
 use super::super::operation::OperationId;
 use super::super::{
-    BanList, BanRequest, ParticipantList, ParticipantPatch, Recording, RecordingList, Room, RoomList, RoomPatch,
-    RoomRequest, Token, TokenRequest,
+    BanList, BanRequest, CallList, ParticipantList, ParticipantPatch, PauseRequest, Recording, RecordingList, Room,
+    RoomList, RoomPatch, RoomRequest, Token, TokenRequest,
 };
 use crate::signal::ParticipantInfo;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -21,6 +21,7 @@ pub(super) fn body(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(Va
             json!({ "name": "daily", "participants_max": 12, "empty_timeout_ms": 600_000 }),
         ),
         OperationId::UpdateRoom => (schema::<RoomPatch>(schemas), json!({ "locked": true })),
+        OperationId::PauseRoom => (schema::<PauseRequest>(schemas), json!({ "reason": "a break of ten minutes" })),
         OperationId::UpdateParticipant => (
             schema::<ParticipantPatch>(schemas),
             json!({ "grants": { "publish": false, "subscribe": true, "moderate": false } }),
@@ -29,6 +30,9 @@ pub(super) fn body(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(Va
         OperationId::ListRooms
         | OperationId::GetRoom
         | OperationId::CloseRoom
+        | OperationId::StartRoom
+        | OperationId::ResumeRoom
+        | OperationId::ListCalls
         | OperationId::ListParticipants
         | OperationId::GetParticipant
         | OperationId::RemoveParticipant
@@ -47,7 +51,8 @@ pub(super) fn body(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(Va
 pub(super) fn answer(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(Value, Value)> {
     let room = json!({
         "name": "daily", "created_at": 1_800_000_000_000_u64, "participants": 1, "locked": false, "metadata": "",
-        "participants_max": 12, "empty_timeout_ms": 600_000,
+        "participants_max": 12, "empty_timeout_ms": 600_000, "state": "waiting", "duration_ms_max": 3_600_000, "starts_at": null,
+        "started_at": null, "ends_at": null,
     });
     let participant = json!({
         "id": "ada", "name": "Ada Lovelace", "joined_at": 1_800_000_000_000_u64, "connection": "connected",
@@ -57,7 +62,20 @@ pub(super) fn answer(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(
         OperationId::CreateToken => {
             (schema::<Token>(schemas), json!({ "token": "eyJ0eXAi…", "expires_at": 1_800_000_600_000_u64 }))
         }
-        OperationId::CreateRoom | OperationId::GetRoom | OperationId::UpdateRoom => (schema::<Room>(schemas), room),
+        OperationId::CreateRoom
+        | OperationId::GetRoom
+        | OperationId::UpdateRoom
+        | OperationId::StartRoom
+        | OperationId::PauseRoom
+        | OperationId::ResumeRoom => (schema::<Room>(schemas), room),
+        OperationId::ListCalls => {
+            let (created_at, started_at) = (1_800_000_000_000_u64, 1_800_000_060_000_u64);
+            let call = json!({
+                "state": "ended", "created_at": created_at, "started_at": started_at, "ended_at": 1_800_003_660_000_u64,
+                "end": "time_limit", "reason": null,
+            });
+            (schema::<CallList>(schemas), json!({ "calls": [call] }))
+        }
         OperationId::ListRooms => (schema::<RoomList>(schemas), json!({ "rooms": [room], "next": "3.daily" })),
         OperationId::ListParticipants => (schema::<ParticipantList>(schemas), json!({ "participants": [participant] })),
         OperationId::GetParticipant | OperationId::UpdateParticipant => {

@@ -5,7 +5,7 @@ use crate::room::state::State;
 use crate::room::state::members::Member;
 use crate::room::state::tracks;
 use crate::room::state::tracks::Track;
-use shared::signal::TrackIntent;
+use shared::signal::{CallState, TrackIntent};
 use shared::token::{Grants, JoinClaims};
 use shared::{ParticipantId, limits};
 
@@ -35,6 +35,12 @@ pub(crate) fn guest_address(claims: &JoinClaims) -> Option<&str> {
 fn near(state: &State, id: &ParticipantId, from: Option<&str>, counts: impl Fn(&Member) -> bool) -> usize {
     let is_near = |member: &&Member| member.from.as_deref() == from && member.id != *id && counts(member);
     if from.is_some() { state.members.values().filter(is_near).count() } else { 0 }
+}
+
+/// True unless the call is scheduled for later and the participant is no moderator.
+pub(crate) fn has_started_for(state: &State, claims: &JoinClaims) -> bool {
+    let is_scheduled = state.meta().is_some_and(|meta| meta.call.state == CallState::Scheduled);
+    !is_scheduled || grants_of(state, claims).moderate || state.members.contains(&claims.sub)
 }
 
 /// True if the room is unlocked, or the participant is a moderator or already in it.
@@ -113,9 +119,10 @@ mod tests {
         assert_eq!(participants_max(&claims), expected);
     }
 
+    // Holds S3-ROOM-01.
     #[test]
-    fn the_first_token_sets_the_limit_within_bounds() {
-        check(None, limits::PARTICIPANTS_PER_ROOM_DEFAULT);
+    fn the_first_token_sets_the_limit_within_bounds_and_without_it_fifty_may_join() {
+        check(None, 50);
         check(Some(2), 2);
         check(Some(0), 1);
         check(Some(u32::MAX), limits::PARTICIPANTS_PER_ROOM_MAX);

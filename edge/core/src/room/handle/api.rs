@@ -3,12 +3,12 @@
 use crate::room::asks::{Answer, Ask, Verb};
 use crate::room::context::Context;
 use crate::room::handle::ban::Newcomer;
-use crate::room::handle::{ban, guest, moderate, recordings, standing};
+use crate::room::handle::{ban, guest, moderate, progress, recordings, standing};
 use crate::room::outbox::{Output, Reason};
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
 use crate::room::state::meta::Meta;
-use shared::signal::RoomChange;
+use shared::signal::{CallInfo, CallState, RoomChange};
 use shared::token::Grants;
 use shared::{ErrorCode, ParticipantId, UnixMillis, api, limits};
 
@@ -19,10 +19,10 @@ pub(crate) fn asked(cx: &mut Context<'_>, request: u64, ask: Ask) {
 
 fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
     match ask {
-        Ask::Create { change } => Ok(create(cx.state, cx.now, &change)),
+        Ask::Create { change } => Ok(create(cx, &change)),
         Ask::Enter { participant, from, made } => {
             check_banned(cx, &participant, from.as_deref(), made)?;
-            Ok(create(cx.state, cx.now, &RoomChange::default()))
+            Ok(create(cx, &RoomChange::default()))
         }
         Ask::Lobby { participant, from } => {
             let is_banned = match &participant {
@@ -39,6 +39,7 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
         | Ask::Participants
         | Ask::Participant { .. }
         | Ask::Bans
+        | Ask::Calls
         | Ask::Knock { .. }
         | Ask::Moderate { .. }
             if !cx.state.exists() && !outlives(cx.state, &ask) =>
@@ -49,10 +50,11 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
         Ask::Participants => Ok(Answer::Participants { participants: cx.state.everybody() }),
         Ask::Participant { participant } => shown_participant(cx.state, &participant),
         Ask::Knock { participant, name, from } => guest::knock(cx.state, cx.now, &participant, name, from),
+        Ask::Calls => Ok(Answer::Calls { calls: calls(cx.state) }),
         Ask::Bans => Ok(Answer::Bans { bans: ban::infos(cx.state) }),
         Ask::Moderate { verb } => {
             moderate::check_verb(cx.state, Judge::Application, &verb).map_err(|error| error.code())?;
-            let shows_room = matches!(verb, Verb::UpdateRoom { .. });
+            let shows_room = matches!(verb, Verb::UpdateRoom { .. } | Verb::Start | Verb::Pause { .. } | Verb::Resume);
             let shows = match &verb {
                 Verb::UpdateParticipant { participant, .. } => Some(participant.clone()),
                 Verb::Remove { .. }
@@ -60,9 +62,14 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
                 | Verb::AnswerGuest { .. }
                 | Verb::MuteTrack { .. }
                 | Verb::UpdateRoom { .. }
+                | Verb::Start
+                | Verb::Pause { .. }
+                | Verb::Resume
                 | Verb::End { .. } => None,
             };
             moderate::carry_out(cx, Judge::Application, verb);
+            // The answer shows the state after the change.
+            progress::settle(cx);
             match shows {
                 Some(participant) => shown_participant(cx.state, &participant),
                 None if shows_room => Ok(shown(cx.state, false)),
@@ -87,26 +94,39 @@ fn check_banned(
 
 /// True for requests about state that outlives the room.
 fn outlives(state: &State, ask: &Ask) -> bool {
-    !state.bans.is_empty() && matches!(ask, Ask::Bans | Ask::Moderate { verb: Verb::LiftBan { .. } })
+    match ask {
+        Ask::Bans | Ask::Moderate { verb: Verb::LiftBan { .. } } => !state.bans.is_empty(),
+        Ask::Calls => !state.calls.is_empty(),
+        _ => false,
+    }
 }
 
-fn create(state: &mut State, now: UnixMillis, change: &RoomChange) -> Answer {
-    if state.exists() {
-        return shown(state, false);
+fn create(cx: &mut Context<'_>, change: &RoomChange) -> Answer {
+    if cx.state.exists() {
+        return shown(cx.state, false);
     }
     let meta = Meta {
-        empty_since: Some(now),
+        empty_since: Some(cx.now),
         empty_timeout_ms: limits::CREATED_ROOM_LIFETIME_MS,
-        ..Meta::new(limits::PARTICIPANTS_PER_ROOM_DEFAULT, now)
+        ..Meta::new(limits::PARTICIPANTS_PER_ROOM_DEFAULT, cx.now)
     };
-    state.meta.insert((), meta);
-    moderate::update_room(state, change);
-    shown(state, true)
+    cx.state.meta.insert((), meta);
+    moderate::update_room(cx.state, change);
+    progress::settle(cx);
+    shown(cx.state, true)
 }
 
 fn shown_participant(state: &State, participant: &ParticipantId) -> Result<Answer, ErrorCode> {
     let member = state.members.get(participant).ok_or(ErrorCode::UnknownParticipant)?;
     Ok(Answer::Participant { participant: state.info(member) })
+}
+
+/// Newest first.
+fn calls(state: &State) -> Vec<CallInfo> {
+    let current = state.meta().filter(|meta| meta.call.state != CallState::Ended);
+    let current = current.map(|meta| meta.call.info(None, None));
+    let past = state.calls.keys().rev().filter_map(|number| state.calls.get(number));
+    current.into_iter().chain(past.map(|call| call.info.clone())).collect()
 }
 
 fn shown(state: &State, made: bool) -> Answer {
@@ -121,6 +141,11 @@ fn shown(state: &State, made: bool) -> Answer {
         metadata: info.metadata,
         participants_max: info.participants_max,
         empty_timeout_ms,
+        state: info.state,
+        duration_ms_max: state.meta().and_then(|meta| meta.duration_ms_max),
+        starts_at: info.starts_at,
+        started_at: info.started_at,
+        ends_at: info.ends_at,
     };
     Answer::Room { room, made }
 }

@@ -5,7 +5,7 @@ use crate::room::context::Context;
 use crate::room::handle::ban::Newcomer;
 use crate::room::handle::negotiation::{Negotiation, NegotiationError};
 use crate::room::handle::token::TokenError;
-use crate::room::handle::{admission, assignment, ban, presence, serve, session, standing, token};
+use crate::room::handle::{admission, assignment, ban, presence, progress, serve, session, standing, token};
 use crate::room::outbox::{Reason, Reply};
 use crate::room::state::State;
 use crate::room::state::members::{Member, Waiting};
@@ -28,6 +28,8 @@ pub(crate) enum JoinError {
     Token(#[from] TokenError),
     #[error("a moderator banned the participant, or a guest at the same address")]
     Banned,
+    #[error("the call has not started")]
+    NotStarted,
     #[error("the room is locked")]
     RoomLocked,
     #[error("the room is full")]
@@ -46,6 +48,7 @@ impl Reason for JoinError {
             Self::AlreadyJoined => ErrorCode::AlreadyJoined,
             Self::Token(error) => error.code(),
             Self::Banned => ErrorCode::Banned,
+            Self::NotStarted => ErrorCode::NotStarted,
             Self::RoomLocked => ErrorCode::RoomLocked,
             Self::RoomFull => ErrorCode::RoomFull,
             Self::TooManyPublishers => ErrorCode::TooManyPublishers,
@@ -86,6 +89,9 @@ pub(crate) fn join(
     let token = admission::token_grants(cx.state, claims);
     if ban::keeps_out(cx.state, cx.now, &Newcomer { participant: &claims.sub, from, token }) {
         return Err(JoinError::Banned);
+    }
+    if !admission::has_started_for(cx.state, claims) {
+        return Err(JoinError::NotStarted);
     }
     if !admission::is_open_to(cx.state, claims) {
         return Err(JoinError::RoomLocked);
@@ -239,6 +245,7 @@ fn tracks_for(cx: &mut Context<'_>, claims: &JoinClaims, intents: &[TrackIntent]
         let participants_max = admission::participants_max(claims);
         cx.state.meta.insert((), Meta::new(participants_max, cx.now));
     }
+    progress::begin_again(cx.state, cx.now);
     if let Some(meta) = cx.state.meta_mut() {
         (meta.empty_since, meta.reload_until) = (None, None);
     }

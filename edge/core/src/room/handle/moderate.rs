@@ -2,11 +2,11 @@
 
 use crate::room::asks::Verb;
 use crate::room::context::{Caller, Context};
-use crate::room::handle::{ban, end, guest, leave, mute, standing};
+use crate::room::handle::{ban, end, guest, leave, mute, pause, standing, start};
 use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
-use shared::signal::{ParticipantChange, RoomChange};
+use shared::signal::{CallEnd, CallState, ParticipantChange, RoomChange};
 use shared::{ErrorCode, ParticipantId, TrackId, UnixMillis, limits};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,8 @@ pub(crate) enum ModerationError {
     MayNotLiftBan { participant: ParticipantId },
     #[error("only the application raises and lifts limits of {participant}")]
     MayNotRaiseLimits { participant: ParticipantId },
+    #[error("the call is {state}")]
+    WrongState { state: &'static str },
     #[error("the room has {} bans already", limits::BANS_PER_ROOM_MAX)]
     TooManyBans,
 }
@@ -41,6 +43,7 @@ impl Reason for ModerationError {
             Self::UnknownTrack { .. } => ErrorCode::UnknownTrack,
             Self::UnknownBan { .. } => ErrorCode::UnknownBan,
             Self::TooManyBans => ErrorCode::TooManyBans,
+            Self::WrongState { .. } => ErrorCode::WrongState,
         }
     }
 }
@@ -88,8 +91,16 @@ pub(crate) fn check_verb(state: &State, judge: Judge, verb: &Verb) -> Result<(),
             let unknown = || ModerationError::UnknownTrack { participant: participant.clone(), track: track.clone() };
             has.then_some(()).ok_or_else(unknown)
         }
+        Verb::Start => check_call(state, start::may_start),
+        Verb::Pause { .. } => check_call(state, pause::may_pause),
+        Verb::Resume => check_call(state, pause::may_resume),
         Verb::UpdateRoom { .. } | Verb::End { .. } => Ok(()),
     }
+}
+
+fn check_call(state: &State, may: impl Fn(CallState) -> bool) -> Result<(), ModerationError> {
+    let state = state.meta().map_or(CallState::Ended, |meta| meta.call.state);
+    if may(state) { Ok(()) } else { Err(ModerationError::WrongState { state: state.as_str() }) }
 }
 
 /// Returns an error if the verb raises or lifts a limit on a participant's media.
@@ -133,7 +144,10 @@ pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
             update_participant(cx.state, cx.now, judge, &participant, change);
         }
         Verb::UpdateRoom { change } => update_room(cx.state, &change),
-        Verb::End { reason } => end::end(cx, reason.as_deref()),
+        Verb::Start => start::start(cx.state, cx.now),
+        Verb::Pause { reason } => pause::pause(cx.state, cx.now, reason),
+        Verb::Resume => pause::resume(cx.state, cx.now),
+        Verb::End { reason } => end::end(cx, CallEnd::Closed, reason.as_deref()),
     }
 }
 
@@ -178,5 +192,12 @@ pub(crate) fn update_room(state: &mut State, change: &RoomChange) {
     }
     if let Some(ms) = change.empty_timeout_ms {
         meta.empty_timeout_ms = ms.min(limits::EMPTY_TIMEOUT_MS_MAX);
+    }
+    if let Some(ms) = change.duration_ms_max {
+        meta.duration_ms_max = (ms != 0).then(|| ms.min(limits::CALL_MS_MAX));
+    }
+    let is_schedulable = matches!(meta.call.state, CallState::Scheduled | CallState::Created);
+    if let Some(at) = change.starts_at.filter(|_| is_schedulable) {
+        meta.starts_at = Some(at);
     }
 }

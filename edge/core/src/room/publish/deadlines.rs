@@ -6,9 +6,10 @@ use crate::room::state::bans::Ban;
 use crate::room::state::deadlines::{Deadline, Deadlines};
 use crate::room::state::guests::Guest;
 use crate::room::state::members::{Absence, Member, Restart};
-use crate::room::state::meta::{Gathered, Placing};
+use crate::room::state::meta::{Gathered, Meta, Placing};
 use crate::room::state::recordings::Recording;
 use crate::room::state::sockets::Socket;
+use shared::signal::CallState;
 use shared::{ParticipantId, RecordingId};
 use std::collections::BTreeSet;
 
@@ -37,6 +38,9 @@ pub(crate) fn update(deadlines: &mut Deadlines, state: &mut State) {
     }
     for jti in state.used_tokens.changed() {
         deadlines.set(Deadline::UsedToken(jti.clone()), state.used_tokens.get(jti).map(|used| used.until));
+    }
+    for number in state.calls.changed() {
+        deadlines.set(Deadline::Call(*number), state.calls.get(number).map(|call| call.until));
     }
     if !state.meta.changed().is_empty() || !state.assignments.changed().is_empty() {
         let gone = state.assignments.changed().iter().copied();
@@ -77,6 +81,9 @@ pub(crate) fn all(state: &State) -> Deadlines {
     for (jti, used) in state.used_tokens.iter() {
         deadlines.set(Deadline::UsedToken(jti.clone()), Some(used.until));
     }
+    for (number, call) in state.calls.iter() {
+        deadlines.set(Deadline::Call(*number), Some(call.until));
+    }
     for (participant, allowance) in state.allowances.iter() {
         deadlines.set(Deadline::Allowance(participant.clone()), Some(allowance.full_at()));
     }
@@ -104,8 +111,12 @@ fn set_room(deadlines: &mut Deadlines, state: &State, epochs: BTreeSet<u64>) {
     let current = meta.and_then(|meta| meta.current);
     let placing = meta.and_then(|meta| meta.placing.as_ref()).map(Placing::deadline);
     let empty = meta.and_then(|meta| meta.empty_since).zip(meta).map(|(at, meta)| at.plus_ms(meta.empty_timeout_ms));
+    // A room is kept for its scheduled call.
+    let scheduled = meta.filter(|meta| meta.call.state == CallState::Scheduled);
     deadlines.set(Deadline::Placing, placing);
-    deadlines.set(Deadline::EmptyRoom, empty);
+    deadlines.set(Deadline::EmptyRoom, empty.filter(|_| scheduled.is_none()));
+    deadlines.set(Deadline::Start, scheduled.and_then(|meta| meta.starts_at));
+    deadlines.set(Deadline::Duration, meta.and_then(Meta::ends_at));
     let gathered = meta.and_then(|meta| meta.gathered.as_ref()).map(Gathered::deadline);
     deadlines.set(Deadline::Presence, gathered);
     deadlines.set(Deadline::Audience, meta.and_then(|meta| meta.audience_due));

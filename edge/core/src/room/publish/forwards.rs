@@ -44,12 +44,13 @@ impl Played {
 const UNSEEN_PRIORITY: u8 = 25;
 const _: () = assert!(limits::VIEW_PARTICIPANTS_MAX < UNSEEN_PRIORITY as usize);
 
-/// The slots that differ from the state last sent to the nodes.
+/// The slots that differ from the state last sent to the nodes. `is_toggled`: the call was paused or resumed.
 pub(crate) fn changed(
     told_forwards: &mut Forwards,
     state: &State,
     publishers: &Publishers,
     republished: &Republished,
+    is_toggled: bool,
 ) -> Vec<(u64, Forward)> {
     for id in state.sessions.changed() {
         // A closed session takes its forwards with it.
@@ -58,7 +59,11 @@ pub(crate) fn changed(
         }
     }
     let mut changed = Vec::new();
-    for participant in viewers_to_forward(state, republished) {
+    let viewers = match is_toggled {
+        true => state.members.keys().cloned().collect(),
+        false => viewers_to_forward(state, republished),
+    };
+    for participant in viewers {
         let viewer = state.members.get(&participant);
         let Some((session, received)) = viewer.and_then(|viewer| received(state, publishers, viewer)) else {
             continue;
@@ -109,7 +114,8 @@ fn received(state: &State, publishers: &Publishers, viewer: &Member) -> Option<(
         let (lines_max, priority) = demand(viewer, &playing.participant, source)?;
         (of == Some(epoch)).then(|| (slot.mid.clone(), Played { track, lines_max, priority }))
     };
-    let by_slot = viewer.slots.iter().filter_map(played).collect();
+    let slots = viewer.slots.iter().filter(|_| !state.is_paused());
+    let by_slot = slots.filter_map(played).collect();
     Some((viewer.session.clone(), Received { epoch, by_slot }))
 }
 

@@ -34,7 +34,7 @@ fn recorded_participants(state: &State, epoch: u64) -> Vec<RecordedParticipant> 
     let participants = state.members.values().map(|member| RecordedParticipant {
         id: member.id.clone(),
         name: member.name.clone(),
-        tracks: match here(&member.session) {
+        tracks: match here(&member.session) && !state.is_paused() {
             // A track muted by a moderator is kept from everybody, and from the file.
             true => {
                 let heard = member.tracks.iter().filter(|published| !published.silenced);
@@ -54,7 +54,8 @@ pub(crate) fn changed(
     let is_same = state.members.changed().is_empty()
         && state.sessions.changed().is_empty()
         && state.assignments.changed().is_empty()
-        && state.recordings.changed().is_empty();
+        && state.recordings.changed().is_empty()
+        && state.meta.changed().is_empty();
     if is_same {
         return Vec::new();
     }

@@ -1,7 +1,7 @@
 //! State that follows from other state after every input.
 
 use crate::room::context::Context;
-use crate::room::handle::assignment;
+use crate::room::handle::{assignment, progress};
 use crate::room::state::State;
 use crate::room::state::assignments::Assignment;
 use crate::room::state::recordings::Segment;
@@ -14,6 +14,7 @@ pub(crate) fn settle(cx: &mut Context<'_>) {
     note_audience(cx.state, cx.now);
     note_segments(cx.state);
     note_silence(cx.state, cx.now);
+    progress::settle(cx);
 }
 
 /// The negotiated parameters of a session end with it.

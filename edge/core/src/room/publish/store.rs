@@ -4,7 +4,7 @@ use crate::room::state::State;
 use crate::room::state::allowances::Allowance;
 use crate::room::state::deadlines::{Deadline, Deadlines};
 use crate::room::state::rows::{
-    ALLOWANCE, ASSIGNMENT, BAN, CHAT, DEPARTED, GUEST, MEMBER, META, NEGOTIATED, RECORDING, SESSION, STANDING,
+    ALLOWANCE, ASSIGNMENT, BAN, CALL, CHAT, DEPARTED, GUEST, MEMBER, META, NEGOTIATED, RECORDING, SESSION, STANDING,
     USED_TOKEN, VERSION,
 };
 use crate::storage::{Changes, Lazy};
@@ -53,6 +53,9 @@ pub(crate) fn take_changes(
     }
     for id in state.guests.take_changed() {
         changes.write(format!("{GUEST}{id}"), state.guests.get(&id), VERSION);
+    }
+    for number in state.calls.take_changed() {
+        changes.write(format!("{CALL}{number}"), state.calls.get(&number), VERSION);
     }
     for jti in state.used_tokens.take_changed() {
         changes.write(format!("{USED_TOKEN}{jti}"), state.used_tokens.get(&jti), VERSION);

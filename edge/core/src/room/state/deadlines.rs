@@ -34,6 +34,12 @@ pub(crate) enum Deadline {
     Retired(u64),
     /// A participant must enter the empty room.
     EmptyRoom,
+    /// The scheduled call begins.
+    Start,
+    /// The call's longest duration is over.
+    Duration,
+    /// A past call is forgotten.
+    Call(u64),
     /// Gathered changes to the roster are announced.
     Presence,
     /// The changed size of the audience is announced.

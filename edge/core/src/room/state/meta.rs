@@ -1,6 +1,7 @@
 //! The room's own row, and the progress of a new assignment.
 
 use crate::SocketId;
+use crate::room::state::calls::Call;
 use crate::room::state::departures::Departures;
 use serde::{Deserialize, Serialize};
 use shared::signal::LeaveReason;
@@ -50,6 +51,12 @@ pub(crate) struct Meta {
     /// `None` if an earlier version stored the row.
     #[serde(default)]
     pub(crate) departures: Option<Departures>,
+    #[serde(default)]
+    pub(crate) call: Call,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) duration_ms_max: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) starts_at: Option<UnixMillis>,
 }
 
 /// Changes to the roster that become one message, because in a large room each of them concerns many.
@@ -95,7 +102,7 @@ pub(crate) struct EarlyHello {
 }
 
 impl Meta {
-    pub(crate) const fn new(participants_max: usize, now: UnixMillis) -> Self {
+    pub(crate) fn new(participants_max: usize, now: UnixMillis) -> Self {
         Self {
             participants_max,
             epoch: 0,
@@ -115,7 +122,18 @@ impl Meta {
             gathered: None,
             heard: Vec::new(),
             departures: Some(Departures::new(now.0)),
+            call: Call::new(now),
+            duration_ms_max: None,
+            starts_at: None,
         }
+    }
+}
+
+impl Meta {
+    /// The time at which the call ends by itself.
+    pub(crate) fn ends_at(&self) -> Option<UnixMillis> {
+        let started_at = self.call.started_at.filter(|_| !self.call.state.is_over())?;
+        Some(started_at.plus_ms(self.duration_ms_max?))
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::room::state::allowances::Allowance;
 use crate::room::state::assignments::Assignment;
 use crate::room::state::bans::{Ban, Departed};
+use crate::room::state::calls::PastCall;
 use crate::room::state::guests::Guest;
 use crate::room::state::members::Member;
 use crate::room::state::meta::Meta;
@@ -34,6 +35,7 @@ pub(crate) const DEPARTED: &str = "departed/";
 pub(crate) const ALLOWANCE: &str = "allowance/";
 pub(crate) const USED_TOKEN: &str = "used-token/";
 pub(crate) const GUEST: &str = "guest/";
+pub(crate) const CALL: &str = "call/";
 
 #[derive(Default)]
 pub(crate) struct Snapshot {
@@ -50,6 +52,7 @@ pub(crate) struct Snapshot {
     pub(crate) allowances: BTreeMap<ParticipantId, Allowance>,
     pub(crate) used_tokens: BTreeMap<TokenId, UsedToken>,
     pub(crate) guests: BTreeMap<ParticipantId, Guest>,
+    pub(crate) calls: BTreeMap<u64, PastCall>,
     /// Negotiated parameters that have no rows of their own yet.
     pub(crate) unstored: Vec<(SessionId, Negotiated)>,
 }
@@ -106,6 +109,9 @@ impl Snapshot {
             self.used_tokens.insert(jti, storage::read(row, VERSION)?);
         } else if let Some(id) = row.key.strip_prefix(GUEST) {
             self.guests.insert(participant(row, id)?, storage::read(row, VERSION)?);
+        } else if let Some(number) = row.key.strip_prefix(CALL) {
+            let number = number.parse().map_err(|_| malformed("a call has a number"))?;
+            self.calls.insert(number, storage::read(row, VERSION)?);
         } else {
             return Err(malformed("unknown row key"));
         }
@@ -117,7 +123,7 @@ impl Snapshot {
 /// decisions and unknown kinds of rows are kept for a version that can read them.
 pub(crate) fn is_disposable(key: &str) -> bool {
     key == META
-        || [MEMBER, SESSION, NEGOTIATED, ASSIGNMENT, CHAT, ALLOWANCE, GUEST, DEPARTED]
+        || [MEMBER, SESSION, NEGOTIATED, ASSIGNMENT, CHAT, ALLOWANCE, GUEST, DEPARTED, CALL]
             .iter()
             .any(|prefix| key.starts_with(prefix))
 }
