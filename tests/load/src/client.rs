@@ -145,13 +145,7 @@ impl Client {
     pub fn handle(&mut self, now: Instant, identity: &Identity, datagram: &[u8]) -> Result<()> {
         match datagram.first() {
             // RFC 7983 §7: distinguished by the first byte.
-            Some(0..=3) => match BindingRequest::parse(datagram) {
-                Some(request) => {
-                    let key = stun::key(&self.ice.client_pwd);
-                    self.answer = Some(Response::Success { mapped: self.node }.to_vec(&request, &key));
-                }
-                None => self.is_verified |= stun::is_success(datagram),
-            },
+            Some(0..=3) => self.handle_stun(datagram),
             Some(20..=63) => {
                 self.dtls.handle_datagram(now, identity, datagram);
             }
@@ -164,6 +158,17 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// Takes a STUN message: a node whose checks are not answered stops sending (RFC 7675 §5.1).
+    pub fn handle_stun(&mut self, datagram: &[u8]) {
+        match BindingRequest::parse(datagram) {
+            Some(request) => {
+                let key = stun::key(&self.ice.client_pwd);
+                self.answer = Some(Response::Success { mapped: self.node }.to_vec(&request, &key));
+            }
+            None => self.is_verified |= stun::is_success(datagram),
+        }
     }
 
     /// Answers the node's latest check.

@@ -98,11 +98,17 @@ impl Publisher {
         self.idle(memory)
     }
 
-    /// Keeps the session alive, and discards the node's packets.
+    /// Keeps the session alive, and discards what is no check.
     pub fn idle(&mut self, memory: &mut Memory) -> Result<()> {
         self.client.tick(Instant::now(), memory);
         memory.incoming.clear();
         memory.incoming.fill(self.client.socket(), 0, usize::MAX, &mut memory.counters)?;
+        memory.incoming.for_each(|_, datagram| {
+            if datagram.first().is_some_and(|first| *first <= 3) {
+                self.client.handle_stun(datagram);
+            }
+        });
+        self.client.answer_check(memory);
         Ok(())
     }
 

@@ -145,6 +145,7 @@ impl Worker {
         }
         if let Peer::Client(peer) = &mut receiver.peer {
             let (client, reporter) = &mut **peer;
+            client.answer_check(&mut self.memory);
             reporter.report(now, client, &mut self.memory);
         }
         Ok(())
@@ -168,6 +169,11 @@ impl Receiver {
     }
 
     fn take(&mut self, now: Instant, datagram: &mut [u8], counts: &Counts) {
+        if let Peer::Client(peer) = &mut self.peer
+            && datagram.first().is_some_and(|first| *first <= 3)
+        {
+            return peer.0.handle_stun(datagram);
+        }
         let is_media = datagram.first().is_some_and(|first| first >> 6 == 2) && !rtp::is_rtcp(datagram);
         let Some(header) = RtpHeader::parse(datagram).filter(|_| is_media) else { return };
         if let Peer::Client(peer) = &mut self.peer {

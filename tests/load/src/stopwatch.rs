@@ -72,6 +72,7 @@ fn run(mut client: Client, delays: &Mutex<Vec<u64>>, stop: &AtomicBool) -> Resul
             });
             delays.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
         }
+        client.answer_check(&mut memory);
         reporter.report(Instant::now(), &mut client, &mut memory);
         if tick_at <= Instant::now() {
             tick_at = Instant::now() + TICK_INTERVAL;
@@ -84,6 +85,9 @@ fn run(mut client: Client, delays: &Mutex<Vec<u64>>, stop: &AtomicBool) -> Resul
 
 /// `None` if it is no packet of the publisher.
 fn delay(client: &mut Client, datagram: &mut [u8], arrived_ns: u64) -> Option<u64> {
+    if *datagram.first()? <= 3 {
+        client.handle_stun(datagram);
+    }
     let is_media = datagram.first()? >> 6 == 2 && !rtp::is_rtcp(datagram);
     let header_bytes = RtpHeader::parse(datagram).filter(|_| is_media)?.header_bytes();
     client.opener()?.open_rtp(datagram, header_bytes).ok()?;
