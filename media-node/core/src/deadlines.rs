@@ -50,6 +50,13 @@ impl<T: Ord + Hash + Copy> Deadlines<T> {
         }
     }
 
+    /// Sets the deadline, unless there is an earlier one: cheaper if it keeps moving, as it moves once it has passed.
+    pub fn set_at_the_latest(&mut self, timer: T, at: Instant) {
+        if self.by_timer.get(&timer).is_none_or(|known| at < *known) {
+            self.set(timer, Some(at));
+        }
+    }
+
     pub fn is_set(&self, timer: T) -> bool {
         self.by_timer.contains_key(&timer)
     }
@@ -94,6 +101,19 @@ mod tests {
         assert_eq!((due(&mut deadlines, at(10)), deadlines.next()), (vec![], Some(at(20))));
         deadlines.set('a', Some(at(5)));
         assert_eq!(deadlines.next(), Some(at(5)), "the same moment again");
+    }
+
+    #[test]
+    fn an_earlier_deadline_stands() {
+        let at = |ms| start() + Duration::from_millis(ms);
+        let mut deadlines = Deadlines::default();
+        for (ms, next) in [(20, 20), (30, 20), (10, 10), (20, 10)] {
+            deadlines.set_at_the_latest('a', at(ms));
+            assert_eq!(deadlines.next(), Some(at(next)));
+        }
+        assert_eq!(due(&mut deadlines, at(10)), ['a']);
+        deadlines.set_at_the_latest('a', at(40));
+        assert_eq!(deadlines.next(), Some(at(40)));
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub(super) struct Acknowledged {
 #[derive(Clone, Copy, Debug, Default)]
 struct Sample {
     /// From any origin.
-    arrived: Duration,
-    bytes: u32,
+    arrived_ns: u64,
+    bytes: u64,
 }
 
 impl Default for Acknowledged {
@@ -33,7 +33,7 @@ impl Default for Acknowledged {
 impl Acknowledged {
     pub(super) fn add(&mut self, arrived: Duration, bytes: u16) {
         if let Some(place) = self.samples.get_mut(self.next) {
-            *place = Sample { arrived, bytes: bytes.into() };
+            *place = Sample { arrived_ns: nanos(arrived), bytes: bytes.into() };
         }
         self.next = (self.next + 1) % SAMPLES;
         self.count = (self.count + 1).min(SAMPLES);
@@ -51,22 +51,26 @@ impl Acknowledged {
 
     /// Bits per second over the last `window`.
     pub(super) fn bps(&self, window: Duration) -> Option<f64> {
-        let mut newest_first = (1..=self.count)
-            .filter_map(|age| self.samples.get((self.next + SAMPLES - age) % SAMPLES))
-            .scan(None, |newest: &mut Option<Duration>, sample| {
-                let newest = *newest.get_or_insert(sample.arrived);
-                Some((newest.saturating_sub(sample.arrived), sample.bytes))
-            })
-            .take_while(|(age, _)| *age <= window);
-        let (mut span, mut oldest_bytes) = newest_first.next()?;
-        let mut bytes = u64::from(oldest_bytes);
-        for (age, sample_bytes) in newest_first {
-            (span, oldest_bytes) = (span.max(age), sample_bytes);
-            bytes += u64::from(sample_bytes);
+        let window_ns = nanos(window);
+        let (newer, older) = self.samples.get(..self.count)?.split_at_checked(self.next)?;
+        let mut newest_first = newer.iter().rev().chain(older.iter().rev());
+        let Sample { arrived_ns: newest_ns, bytes: mut oldest_bytes } = *newest_first.next()?;
+        let (mut span_ns, mut bytes) = (0, oldest_bytes);
+        for sample in newest_first {
+            let age_ns = newest_ns.saturating_sub(sample.arrived_ns);
+            if age_ns > window_ns {
+                break;
+            }
+            (span_ns, oldest_bytes) = (age_ns.max(span_ns), sample.bytes);
+            bytes += sample.bytes;
         }
         // The span begins after the arrival of the oldest packet, so that packet is not part of it.
-        (span >= SPAN_MIN).then(|| 8.0 * (bytes - u64::from(oldest_bytes)) as f64 / span.as_secs_f64())
+        (span_ns >= nanos(SPAN_MIN)).then(|| 8e9 * (bytes - oldest_bytes) as f64 / span_ns as f64)
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    time.as_nanos().try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

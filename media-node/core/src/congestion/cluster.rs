@@ -1,15 +1,16 @@
 //! Evaluates probes: packets sent at a certain rate, and the rate at which they arrive.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 /// Identifies a probe of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProbeId(pub(super) u32);
+pub struct ProbeId(pub(super) NonZeroU32);
 
 #[cfg(test)]
 impl ProbeId {
-    pub(crate) const fn numbered(number: u32) -> Self {
-        Self(number)
+    pub(crate) fn numbered(number: u32) -> Self {
+        Self(number.try_into().expect("a number above 0"))
     }
 }
 
@@ -66,7 +67,7 @@ struct Cluster {
 impl Clusters {
     pub(super) fn open(&mut self, now: Instant, probe: Probe) {
         let cluster = Cluster { probe, begun: now, bytes: 0, packets: 0, sent: None, arrived: None };
-        if let Some(place) = self.open.get_mut(probe.id.0 as usize % CLUSTERS) {
+        if let Some(place) = self.open.get_mut(probe.id.0.get() as usize % CLUSTERS) {
             *place = Some(cluster);
         }
     }
@@ -149,7 +150,7 @@ mod tests {
     /// number of losses.
     fn check(sent_every: u64, arrived_every: u64, lost: u32, expected: Option<u64>) {
         let mut clusters = Clusters::default();
-        let probe = Probe { id: ProbeId(9), bps: 1, bytes: 10_000 };
+        let probe = Probe { id: ProbeId::numbered(9), bps: 1, bytes: 10_000 };
         clusters.open(start(), probe);
         for number in 0..10 - lost {
             let sent = start() + Duration::from_millis(sent_every) * number;

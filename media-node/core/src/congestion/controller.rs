@@ -91,7 +91,7 @@ impl Controller {
         let start_bps = (bandwidth.start_bps as f64).clamp(min_bps, TARGET_MAX_BPS);
         Self {
             origin: now,
-            history: History::default(),
+            history: History::new(now),
             acknowledged: Acknowledged::default(),
             delay: Delay::default(),
             rate: Rate::new(now, start_bps),

@@ -2,6 +2,7 @@
 
 use super::cluster::{Clusters, Probe, ProbeId, Shown};
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 /// The first probes, relative to the first target.
@@ -34,7 +35,7 @@ pub(super) struct Prober {
     wanted_bps: f64,
     /// The highest rate that would be sent.
     most_bps: f64,
-    next_id: u32,
+    next_id: NonZeroU32,
     /// Probes to send.
     ready: VecDeque<Probe>,
     clusters: Clusters,
@@ -49,7 +50,7 @@ impl Default for Prober {
         Self {
             wanted_bps: 0.0,
             most_bps: 0.0,
-            next_id: 1,
+            next_id: NonZeroU32::MIN,
             ready: VecDeque::with_capacity(FIRST.len()),
             clusters: Clusters::default(),
             check_at: None,
@@ -174,7 +175,7 @@ impl Prober {
         let bps = bps.min(ABOVE_WANTED * most_bps);
         let bytes = (bps * LENGTH.as_secs_f64() / 8.0).max(BYTES_MIN) as u64;
         let id = ProbeId(self.next_id);
-        self.next_id = self.next_id.wrapping_add(1);
+        self.next_id = self.next_id.checked_add(1).unwrap_or(NonZeroU32::MIN);
         if self.ready.len() < FIRST.len() {
             self.ready.push_back(Probe { id, bps: bps as u64, bytes });
         }

@@ -1,7 +1,7 @@
 //! Packets sent to a client, by transport-wide sequence number, until the client reports them.
 
 use super::cluster::ProbeId;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// At 5 Mbit/s a client is sent some 520 packets per second, and reports arrive several times a second.
 const WINDOW_PACKETS: u64 = 2_048;
@@ -19,11 +19,23 @@ pub(super) struct Sent {
     pub(super) at: Instant,
     pub(super) bytes: u16,
     pub(super) probe: Option<ProbeId>,
+}
+
+/// Small, because each client has [`WINDOW_PACKETS`] of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    /// From the history's origin.
+    nanos: u64,
+    probe: Option<ProbeId>,
+    bytes: u16,
     fate: Fate,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Fate {
+    /// No packet has this place.
+    #[default]
+    Forgotten,
     Unknown,
     Missing,
     Arrived,
@@ -41,34 +53,35 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct History {
     /// Empty until the first packet: clients without transport-wide feedback need none.
-    packets: Vec<Option<Sent>>,
+    packets: Vec<Entry>,
+    origin: Instant,
     /// The next packet's extended number.
     next: u64,
 }
 
-impl Default for History {
-    fn default() -> Self {
-        Self { packets: Vec::new(), next: 1 }
-    }
-}
-
 impl History {
+    /// For packets sent after `origin`.
+    pub(super) fn new(origin: Instant) -> Self {
+        Self { packets: Vec::new(), origin, next: 1 }
+    }
+
     /// Remembers a packet and returns its transport-wide sequence number.
     pub(super) fn push(&mut self, at: Instant, bytes: u16, probe: Option<ProbeId>) -> u16 {
         if self.packets.is_empty() {
-            self.packets = vec![None; WINDOW_PACKETS as usize];
+            self.packets = vec![Entry::default(); WINDOW_PACKETS as usize];
         }
         let number = self.next;
         self.next += 1;
         if let Some(place) = self.packets.get_mut((number % WINDOW_PACKETS) as usize) {
-            *place = Some(Sent { at, bytes, probe, fate: Fate::Unknown });
+            let nanos = at.saturating_duration_since(self.origin).as_nanos() as u64;
+            *place = Entry { nanos, bytes, probe, fate: Fate::Unknown };
         }
         number as u16
     }
 
     /// Forgets all packets: reports about them are no news. Numbers continue.
     pub(super) fn forget(&mut self) {
-        self.packets.fill(None);
+        self.packets.fill(Entry::default());
     }
 
     /// A report's news about a packet; `None` if there is no news, or the packet is forgotten or was never sent.
@@ -78,15 +91,16 @@ impl History {
             return None;
         }
         let number = self.next.checked_sub(age)?;
-        let sent = self.packets.get_mut((number % WINDOW_PACKETS) as usize)?.as_mut()?;
-        let (fate, change) = match (sent.fate, has_arrived) {
+        let entry = self.packets.get_mut((number % WINDOW_PACKETS) as usize)?;
+        let (fate, change) = match (entry.fate, has_arrived) {
             (Fate::Unknown, true) => (Fate::Arrived, Change::Arrived),
             (Fate::Missing, true) => (Fate::Arrived, Change::ArrivedLate),
             (Fate::Unknown, false) => (Fate::Missing, Change::Missing),
-            (Fate::Missing | Fate::Arrived, _) => return None,
+            (Fate::Forgotten | Fate::Missing | Fate::Arrived, _) => return None,
         };
-        sent.fate = fate;
-        Some((*sent, change))
+        entry.fate = fate;
+        let at = self.origin + Duration::from_nanos(entry.nanos);
+        Some((Sent { at, bytes: entry.bytes, probe: entry.probe }, change))
     }
 }
 
@@ -101,7 +115,7 @@ mod tests {
 
     #[test]
     fn each_packet_is_told_of_once_and_a_loss_may_be_taken_back() {
-        let mut history = History::default();
+        let mut history = History::new(start());
         let numbers: Vec<_> = (0..3).map(|_| history.push(start(), 100, None)).collect();
         assert_eq!(numbers, [1, 2, 3]);
         let reports = [
@@ -133,7 +147,7 @@ mod tests {
 
     #[test]
     fn numbers_wrap_and_old_packets_are_forgotten() {
-        let mut history = History::default();
+        let mut history = History::new(start());
         let last = (0..70_000).map(|_| history.push(start(), 100, None)).last();
         assert_eq!(last, Some(70_000_u32 as u16));
         let oldest = (70_001 - WINDOW_PACKETS) as u16;

@@ -87,7 +87,7 @@ impl Sfu {
         let Some(controller) = self.sessions.get(key).and_then(|session| session.congestion.as_ref()) else { return };
         let look_at = now + LOOK_EVERY;
         let due = controller.poll_timeout().map_or(look_at, |at| at.min(look_at));
-        self.deadlines.set(Timer::Congestion(key), Some(due));
+        self.deadlines.set_at_the_latest(Timer::Congestion(key), due);
         self.send_probe(now, key);
     }
 
