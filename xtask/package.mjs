@@ -1,8 +1,8 @@
-// Builds a package of `client/` into its folder `dist`: one ES module, and declarations that every resolver of TypeScript reads.
+// Builds a package of `client/` into its folder `dist`: an ES module, one for each part that it loads on demand, and declarations that every resolver of TypeScript reads.
 // `npm run build` and `npm pack` start it in the package's folder; it prints the size that an application downloads.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -15,6 +15,8 @@ const GZIP_BYTES_MAX = { "@rotunda/client": 29_500, "@rotunda/react": 5_000 };
 const { name, version } = JSON.parse(readFileSync("package.json", "utf8"));
 rmSync("dist", { recursive: true, force: true });
 copyFileSync(join(ROOT, "LICENSE"), "LICENSE");
+/** The sources of the parts that are loaded on demand. */
+const parts = new Set();
 const options = {
   entryPoints: ["src/index.ts"],
   bundle: true,
@@ -24,8 +26,11 @@ const options = {
   packages: "external",
   tsconfig: "tsconfig.build.json",
   logLevel: "warning",
+  plugins: [{ name: "on-demand", setup: (plugin) => plugin.onResolve({ filter: /^\./ }, onDemand) }],
 };
 await build({ ...options, outfile: "dist/index.js", sourcemap: true });
+// A part may load others.
+for (const part of parts) await build({ ...options, entryPoints: [`${part}.ts`], outfile: `dist/${basename(part)}.js`, sourcemap: true });
 execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "--project", "tsconfig.build.json"], { stdio: "inherit" });
 readdirSync("dist", { recursive: true })
   .filter((file) => file.endsWith(".d.ts"))
@@ -36,6 +41,13 @@ const { contents } = outputFiles[0];
 const gzip = gzipSync(contents, { level: 9 }).length;
 console.log(`${name} ${version}: ${kilobytes(contents.length)} minified, ${kilobytes(gzip)} with gzip`);
 if (gzip > GZIP_BYTES_MAX[name]) throw new Error(`${name} may have ${kilobytes(GZIP_BYTES_MAX[name])} with gzip`);
+
+/** Leaves a part out of the module that loads it. */
+function onDemand({ kind, path, resolveDir }) {
+  if (kind !== "dynamic-import") return undefined;
+  parts.add(join(resolveDir, path));
+  return { path: `./${basename(path)}.js`, external: true };
+}
 
 /** Adds the file endings that the sources omit: Node.js and `moduleResolution: nodenext` resolve only whole names. */
 function nameFiles(file) {

@@ -89,6 +89,10 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
+    /// Up to this many participants, 2 or 3, send their media directly to each other; 0 means none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(max = 3)))]
+    pub peer_to_peer_max: Option<u32>,
     /// Lifetime of an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
@@ -120,6 +124,10 @@ pub struct RoomPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
+    /// Up to this many participants, 2 or 3, send their media directly to each other; 0 means none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(max = 3)))]
+    pub peer_to_peer_max: Option<u32>,
     /// Lifetime of an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
@@ -331,18 +339,34 @@ impl Bounds for ParticipantPatch {
 
 impl From<RoomRequest> for RoomChange {
     fn from(request: RoomRequest) -> Self {
-        let RoomRequest { name: _, locked, metadata, participants_max, empty_timeout_ms, duration_ms_max, starts_at } =
-            request;
+        let RoomRequest {
+            name: _,
+            locked,
+            metadata,
+            participants_max,
+            peer_to_peer_max,
+            empty_timeout_ms,
+            duration_ms_max,
+            starts_at,
+        } = request;
         let starts_at = starts_at.map(UnixMillis);
-        Self { locked, metadata, participants_max, empty_timeout_ms, duration_ms_max, starts_at }
+        Self { locked, metadata, participants_max, peer_to_peer_max, empty_timeout_ms, duration_ms_max, starts_at }
     }
 }
 
 impl From<RoomPatch> for RoomChange {
     fn from(patch: RoomPatch) -> Self {
-        let RoomPatch { locked, metadata, participants_max, empty_timeout_ms, duration_ms_max, starts_at } = patch;
+        let RoomPatch {
+            locked,
+            metadata,
+            participants_max,
+            peer_to_peer_max,
+            empty_timeout_ms,
+            duration_ms_max,
+            starts_at,
+        } = patch;
         let starts_at = starts_at.map(UnixMillis);
-        Self { locked, metadata, participants_max, empty_timeout_ms, duration_ms_max, starts_at }
+        Self { locked, metadata, participants_max, peer_to_peer_max, empty_timeout_ms, duration_ms_max, starts_at }
     }
 }
 
@@ -411,6 +435,7 @@ mod tests {
         );
         let room = Some(RoomId::parse("daily").expect("valid"));
         let (locked, participants_max, empty_timeout_ms) = (Some(true), Some(3), Some(2_000));
+        let peer_to_peer_max = Some(2);
         let metadata = || metadata.clone();
         let (duration_ms_max, starts_at) = (Some(60_000), Some(1_800_000_000_000));
         check(
@@ -419,6 +444,7 @@ mod tests {
                 locked,
                 metadata: metadata(),
                 participants_max,
+                peer_to_peer_max,
                 empty_timeout_ms,
                 duration_ms_max,
                 starts_at,
@@ -431,6 +457,7 @@ mod tests {
                 locked,
                 metadata: metadata_too,
                 participants_max,
+                peer_to_peer_max,
                 empty_timeout_ms,
                 duration_ms_max,
                 starts_at,

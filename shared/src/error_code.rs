@@ -85,6 +85,8 @@ error_codes! {
     UnsupportedMedia = "unsupported_media", false;
     /// No participant has this id.
     UnknownParticipant = "unknown_participant", false;
+    /// The participant has lost its connection; it may return soon.
+    ParticipantAway = "participant_away", true;
     /// The section publishes no track, or the participant has no such track.
     UnknownTrack = "unknown_track", false;
     /// No healthy media node has capacity.
@@ -162,6 +164,7 @@ impl ErrorCode {
             Self::Timeout => 408,
             Self::NotJoined
             | Self::AlreadyJoined
+            | Self::ParticipantAway
             | Self::RoomFull
             | Self::RoomLocked
             | Self::NotStarted

@@ -208,6 +208,27 @@ pub const CHAT_MESSAGES_PER_SECOND: u32 = 1;
 pub const REACTION_BURST: u32 = 12;
 /// Reactions, and raised or lowered hands, per second in the long run: everybody receives each of them.
 pub const REACTIONS_PER_SECOND: u32 = 2;
+/// Messages to other participants about connections of their own, in a burst: an offer or an answer and a few batches of
+/// candidates for each of a dozen receivers.
+pub const PEER_SIGNAL_BURST: u32 = 50;
+pub const PEER_SIGNALS_PER_SECOND: u32 = 10;
+/// Such messages that one participant may be sent by all others together.
+pub const PEER_SIGNALED_BURST: u32 = 200;
+pub const PEER_SIGNALED_PER_SECOND: u32 = 50;
+/// Searches for publishers in a burst: everybody who is listed hears each of them.
+pub const SEEK_BURST: u32 = 5;
+pub const SEEK_INTERVAL_MS: u64 = 2_000;
+/// Most participants who send their media directly to each other: each of them sends it to all others.
+pub const PEER_TO_PEER_MAX: u32 = 3;
+/// After media has returned to the node, it stays there at least this long, so that people who come and go do not switch
+/// it to and fro.
+pub const DIRECT_PAUSE_MS: u64 = 10_000;
+/// The same after a direct connection failed: another attempt would probably fail too.
+pub const DIRECT_FAILED_PAUSE_MS: u64 = 120_000;
+/// Most ICE candidates of one message.
+pub const PEER_CANDIDATES_PER_FRAME: usize = 32;
+/// Longest ICE candidate; those of browsers have some 200 bytes.
+pub const PEER_CANDIDATE_BYTES_MAX: usize = 1_024;
 /// The socket is closed after this many frames of one participant that are unreadable, too large or too frequent.
 pub const MALFORMED_FRAMES_MAX: u32 = 16;
 /// One malformed frame is forgiven per interval, so slowly that reconnecting resets nothing.
@@ -372,6 +393,7 @@ const _: () = assert!(EMPTY_ROOM_LIFETIME_MS <= EMPTY_TIMEOUT_MS_MAX);
 // most 6.
 const _: () = assert!(ROOM_METADATA_CHARS_MAX * 6 + 4 * 1024 < SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(ROOM_METADATA_CHARS_MAX * 6 + 4 * 1024 < API_BODY_BYTES_MAX);
+const _: () = assert!(PEER_CANDIDATES_PER_FRAME * (PEER_CANDIDATE_BYTES_MAX + 256) + 1024 < SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(SIGNAL_FRAME_BYTES_MAX < OFFER_FRAME_BYTES_MAX);
 const _: () = assert!(RECORDINGS_PER_PAGE_DEFAULT <= RECORDINGS_PER_PAGE_MAX);
 // JSON needs at most two bytes for each byte of a text, which has no control characters, and six for each of a name.

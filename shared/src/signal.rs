@@ -10,6 +10,7 @@ mod client_to_edge;
 mod conversation;
 mod edge_to_client;
 mod guest;
+mod peer;
 mod recording;
 mod room_state;
 mod video_limit;
@@ -22,8 +23,9 @@ pub use client_to_edge::{
 pub use conversation::{ChatMessage, Reaction};
 pub use edge_to_client::{Departure, EdgeToClient, IceServer, LeaveReason, RosterDifference};
 pub use guest::GuestInfo;
+pub use peer::{PeerCandidate, PeerSignal, PeerSignalKind};
 pub use recording::{RecordingFile, RecordingInfo, RecordingState};
-pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};
+pub use room_state::{ConnectionState, DirectInfo, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};
 pub use video_limit::{EstimateReason, VideoLimit};
 
 /// The WebSocket sub-protocol; it carries the version of everything in this module.

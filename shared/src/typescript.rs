@@ -47,6 +47,7 @@ fn constants(text: &mut String) {
     number("NAME_CHARS_MAX", limits::NAME_CHARS_MAX as u64);
     number("CHAT_TEXT_BYTES_MAX", limits::CHAT_TEXT_BYTES_MAX as u64);
     number("CHAT_MESSAGES_MAX", limits::CHAT_MESSAGES_MAX as u64);
+    number("PEER_CANDIDATES_PER_FRAME", limits::PEER_CANDIDATES_PER_FRAME as u64);
     number("VIEW_PARTICIPANTS_MAX", limits::VIEW_PARTICIPANTS_MAX as u64);
     let retry: Vec<String> =
         ErrorCode::ALL.iter().filter(|code| code.may_retry()).map(|code| format!("\"{code}\"")).collect();
@@ -77,6 +78,7 @@ fn types(text: &mut String) {
     declare::<Bandwidth>(text, &config);
     declare::<Grants>(text, &config);
     declare::<signal::CallState>(text, &config);
+    declare::<signal::DirectInfo>(text, &config);
     declare::<signal::RoomInfo>(text, &config);
     declare::<signal::ParticipantChange>(text, &config);
     declare::<signal::RoomChange>(text, &config);
@@ -94,6 +96,9 @@ fn types(text: &mut String) {
     declare::<signal::ChatMessage>(text, &config);
     declare::<signal::Reaction>(text, &config);
     declare::<signal::IceServer>(text, &config);
+    declare::<signal::PeerSignalKind>(text, &config);
+    declare::<signal::PeerCandidate>(text, &config);
+    declare::<signal::PeerSignal>(text, &config);
     declare::<signal::ClientToEdge>(text, &config);
     declare::<signal::EdgeToClient>(text, &config);
 }

@@ -73,6 +73,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   too_many_sections: REFUSED_MEDIA,
   unsupported_media: REFUSED_MEDIA,
   unknown_participant: { class: "signaling_error", words: "This person has already left." },
+  participant_away: { class: "network_error", words: "This person’s connection timed out. Try again." },
   unknown_track: { class: "signaling_error", words: "This microphone or camera is no longer in the call." },
   no_media_node: { class: "media_error", words: "No media server is available right now. Try again in a minute." },
   media_node_lost: { class: "media_error", words: "The media server went offline. Switching to another one…" },

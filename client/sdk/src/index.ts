@@ -21,6 +21,8 @@ export type {
   MediaKind,
   ParticipantId,
   ParticipantInfo,
+  PeerCandidate,
+  PeerSignal,
   PlayableFile,
   Reaction,
   Recording,
@@ -34,6 +36,9 @@ export type {
 export type { ParticipantStats, TrackStats } from "./participant-stats";
 export { CHAT_TEXT_BYTES_MAX, NAME_CHARS_MAX } from "./protocol.gen";
 export { randomId } from "./random";
+export type { DetailedStats, LinkWarning } from "./peers/stats";
+export type { LinkEvents, PeerLink } from "./peers/peer-link";
+export type { Peers, PeersEvents } from "./peers/peers";
 export { deleteRecording, listRecordings } from "./recordings";
 export type { JoinOptions, RoomEvents } from "./room-events";
 export { Room } from "./room";
@@ -46,7 +51,7 @@ export { failureClass, recoveryOf } from "./recovery";
 export { canShareScreen } from "./screen";
 export { roomUrl } from "./signal";
 export type { Call, Limit, Message, Participant, Pause, RoomSnapshot, Track } from "./snapshot";
-export type { AudiencePage, Connection, Lines } from "./state";
+export type { AudiencePage, Connection, Lines, PeerMessage, PeerRequest } from "./state";
 export type { Phase, Timings } from "./timings";
 export type { Claims } from "./token";
 export { readToken } from "./token";

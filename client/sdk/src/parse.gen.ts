@@ -1,7 +1,7 @@
 // Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.
 import type { Frames } from "./check";
 import { flag, list, number, object, orAbsent, orNull, text } from "./check";
-import type { BanInfo, Bandwidth, ChatMessage, Departure, Grants, GuestInfo, IceServer, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
+import type { BanInfo, Bandwidth, ChatMessage, Departure, DirectInfo, Grants, GuestInfo, IceServer, ParticipantInfo, PeerCandidate, PeerSignal, RecordingInfo, RoomInfo, RosterDifference, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
 
 const iceServer = object<IceServer>({
   credential: orAbsent(text),
@@ -18,12 +18,20 @@ const recordingInfo = object<RecordingInfo>({
   state: text,
 });
 
+const directInfo = object<DirectInfo>({
+  number,
+  participants: list(text),
+  up: flag,
+});
+
 const roomInfo = object<RoomInfo>({
   audience: orAbsent(number),
+  direct: orAbsent(directInfo),
   ends_at: orAbsent(number),
   locked: flag,
   metadata: text,
   participants_max: number,
+  peer_to_peer_max: orAbsent(number),
   reason: orAbsent(text),
   resume_spread_ms: orAbsent(number),
   started_at: orAbsent(number),
@@ -105,6 +113,18 @@ const chatMessage = object<ChatMessage>({
   text,
 });
 
+const peerCandidate = object<PeerCandidate>({
+  candidate: text,
+  mid: text,
+  ufrag: orAbsent(text),
+});
+
+const peerSignal = object<PeerSignal>({
+  candidates: orAbsent(list(peerCandidate)),
+  kind: text,
+  sdp: orAbsent(text),
+});
+
 const videoLimit = object<VideoLimit>({
   given_bps: orNull(number),
   mid: text,
@@ -158,6 +178,10 @@ export const FRAMES: Frames = {
     next: orNull(text),
     participants: list(participantInfo),
   },
+  peer_servers: {
+    ice_servers: list(iceServer),
+    in_reply_to: orNull(number),
+  },
   guests_waiting: {
     guests: list(guestInfo),
   },
@@ -196,6 +220,20 @@ export const FRAMES: Frames = {
   reacted: {
     participant: text,
     reaction: text,
+  },
+  sought: {
+    device: text,
+    from: text,
+    sent_at: number,
+  },
+  signaled: {
+    device: text,
+    from: text,
+    link: orAbsent(number),
+    message: text,
+    sent_at: number,
+    signal: peerSignal,
+    to: text,
   },
   slots_changed: {
     slots: list(slotInfo),

@@ -21,8 +21,9 @@ export const TRACKS_PER_PARTICIPANT_MAX = 6;
 export const NAME_CHARS_MAX = 128;
 export const CHAT_TEXT_BYTES_MAX = 2000;
 export const CHAT_MESSAGES_MAX = 200;
+export const PEER_CANDIDATES_PER_FRAME = 32;
 export const VIEW_PARTICIPANTS_MAX = 24;
-export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "not_started", "no_media_node", "media_node_lost", "recording_not_over", "room_empty", "storage_unavailable", "disk_full", "internal"];
+export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "not_started", "participant_away", "no_media_node", "media_node_lost", "recording_not_over", "room_empty", "storage_unavailable", "disk_full", "internal"];
 
 /**
  * Milliseconds since 1970-01-01T00:00:00Z.
@@ -68,7 +69,7 @@ export type Mid = string;
 /**
  * The reason for a refusal, for programs.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "time_limit" | "not_started" | "wrong_state" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "time_limit" | "not_started" | "wrong_state" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "participant_away" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
 
 export type MediaKind = "audio" | "video";
 
@@ -176,6 +177,23 @@ record: boolean, };
  */
 export type CallState = "scheduled" | "created" | "waiting" | "connecting" | "active" | "paused" | "reconnecting" | "ending" | "ended" | "failed";
 
+/**
+ * Participants who connect to each other, so that their media needs no node.
+ */
+export type DirectInfo = { 
+/**
+ * The `link` of their messages to each other.
+ */
+number: number, 
+/**
+ * Each connects to each; of two, the one named later is polite (perfect negotiation, W3C WebRTC §10.7).
+ */
+participants: Array<ParticipantId>, 
+/**
+ * All of them receive all media directly, so the node need not get any.
+ */
+up: boolean, };
+
 export type RoomInfo = { 
 /**
  * If true, the room refuses new participants.
@@ -193,6 +211,14 @@ participants_max: number,
  * The number of participants who may not publish and are not in the roster; absent if there are none.
  */
 audience?: number, 
+/**
+ * Up to this many participants send their media directly to each other; absent if it always goes through a node.
+ */
+peer_to_peer_max?: number, 
+/**
+ * Absent while media goes through the node alone.
+ */
+direct?: DirectInfo, 
 /**
  * Clients that lose their sockets wait a random part of this time before they resume; absent in a small room.
  */
@@ -251,6 +277,10 @@ metadata?: string,
  * Maximum number of participants; lowering it removes nobody.
  */
 participants_max?: number, 
+/**
+ * Up to this many participants, 2 or 3, send their media directly to each other; 0 means none.
+ */
+peer_to_peer_max?: number, 
 /**
  * Lifetime of an empty room.
  */
@@ -486,6 +516,31 @@ username?: string,
  */
 credential?: string, };
 
+export type PeerSignalKind = "request_offer" | "offer" | "answer" | "candidates";
+
+/**
+ * One `RTCIceCandidateInit` (W3C WebRTC §4.8.1).
+ */
+export type PeerCandidate = { 
+/**
+ * Empty after the last one of a generation.
+ */
+candidate: string, mid: Mid, 
+/**
+ * Names the generation.
+ */
+ufrag?: string, };
+
+export type PeerSignal = { kind: PeerSignalKind, 
+/**
+ * Only of an `offer` or an `answer`.
+ */
+sdp?: string, 
+/**
+ * Only of `candidates`: at most 32, gathered for a moment.
+ */
+candidates?: Array<PeerCandidate>, };
+
 export type ClientToEdge = { "type": "join", 
 /**
  * The client's id for this attempt; repeating a join with the same id joins only once.
@@ -539,7 +594,19 @@ lines?: { readonly [participant: ParticipantId]: number }, } | { "type": "chat",
 /**
  * The client's id for the message.
  */
-message: MessageId, text: string, } | { "type": "react", reaction: Reaction, } | { "type": "raise_hand", raised: boolean, } | { "type": "lower_hand", participant: ParticipantId, } | { "type": "kick", participant: ParticipantId, 
+message: MessageId, text: string, } | { "type": "react", reaction: Reaction, } | { "type": "raise_hand", raised: boolean, } | { "type": "lower_hand", participant: ParticipantId, } | { "type": "seek", } | { "type": "signal", to: ParticipantId, 
+/**
+ * The client's id for the message, with which its receiver knows a repetition.
+ */
+message: MessageId, 
+/**
+ * Names the connection, so that the receiver can ignore what belongs to an earlier one.
+ */
+link?: number, signal: PeerSignal, } | { "type": "list_peer_servers", } | { "type": "report_direct", 
+/**
+ * Of `direct` in the room's properties.
+ */
+number: number, up: boolean, } | { "type": "kick", participant: ParticipantId, 
 /**
  * Shown to the participant.
  */
@@ -576,6 +643,10 @@ metadata?: string,
  * Maximum number of participants; lowering it removes nobody.
  */
 participants_max?: number, 
+/**
+ * Up to this many participants, 2 or 3, send their media directly to each other; 0 means none.
+ */
+peer_to_peer_max?: number, 
 /**
  * Lifetime of an empty room.
  */
@@ -686,7 +757,7 @@ bans: Array<BanInfo>, } | { "type": "audience", in_reply_to: number | null, part
 /**
  * For the next page; `None` on the last one.
  */
-next: ParticipantId | null, } | { "type": "guests_waiting", 
+next: ParticipantId | null, } | { "type": "peer_servers", in_reply_to: number | null, ice_servers: Array<IceServer>, } | { "type": "guests_waiting", 
 /**
  * Longest wait first.
  */
@@ -706,7 +777,27 @@ revision?: number, } | { "type": "chat",
 /**
  * At most 12.
  */
-messages: Array<ChatMessage>, } | { "type": "reacted", participant: ParticipantId, reaction: Reaction, } | { "type": "slots_changed", slots: Array<SlotInfo>, } | { "type": "sections_needed", audio: number, video: number, } | { "type": "layers_wanted", 
+messages: Array<ChatMessage>, } | { "type": "reacted", participant: ParticipantId, reaction: Reaction, } | { "type": "sought", from: ParticipantId, 
+/**
+ * The `attempt` of its join: the same participant has another one on another device.
+ */
+device: AttemptId, sent_at: UnixMillis, } | { "type": "signaled", 
+/**
+ * Set by the edge, like `device` and `sent_at`.
+ */
+from: ParticipantId, 
+/**
+ * The `attempt` of its join: the same participant has another one on another device.
+ */
+device: AttemptId, sent_at: UnixMillis, 
+/**
+ * This client's own id.
+ */
+to: ParticipantId, 
+/**
+ * The sender's id for the message.
+ */
+message: MessageId, link?: number, signal: PeerSignal, } | { "type": "slots_changed", slots: Array<SlotInfo>, } | { "type": "sections_needed", audio: number, video: number, } | { "type": "layers_wanted", 
 /**
  * The section that publishes it.
  */

@@ -8,7 +8,7 @@ import type { ParticipantStats } from "./participant-stats";
 import type { Profile, QualityWarning } from "./profile";
 import type { TokenSource } from "./signal";
 import type { Message, Participant, Pause, RoomSnapshot } from "./snapshot";
-import type { Connection } from "./state";
+import type { Connection, PeerMessage } from "./state";
 
 export interface JoinOptions extends LocalMediaOptions {
   /** The URL of the room's socket; see `roomUrl`. */
@@ -53,6 +53,8 @@ export interface RoomEvents {
   message: Message;
   /** A reaction, the user's own included. */
   reaction: { readonly participant: ParticipantId; readonly reaction: Reaction };
+  /** Another participant looks for publishers, or says something about a connection with this one. */
+  peer_message: PeerMessage;
   /** A device was unplugged and this one replaced it. */
   device_changed: { readonly kind: DeviceKind | "speaker"; readonly label: string };
   /** Something failed; the call continues. */

@@ -2,12 +2,29 @@
 import { Emitter } from "./emitter";
 import type { BanTerm, ParticipantId, TrackId } from "./protocol.gen";
 import { randomId } from "./random";
+import type { Peers } from "./peers/peers";
 import type { RoomEvents } from "./room-events";
-import type { Ask } from "./state";
+import type { Participant, RoomSnapshot } from "./snapshot";
+import type { Ask, Connection, PeerRequest } from "./state";
 
 export abstract class RoomRequests extends Emitter<RoomEvents> {
   /** The id of the trace in the logs of the deployment (W3C Trace Context). */
   readonly traceId = randomId();
+
+  /** The same object until something changes. */
+  abstract get snapshot(): RoomSnapshot;
+
+  get connection(): Connection {
+    return this.snapshot.connection;
+  }
+
+  get self(): Participant | null {
+    return this.snapshot.self;
+  }
+
+  get participants(): readonly Participant[] {
+    return this.snapshot.participants;
+  }
 
   /** Resolves when the edge has executed the request; rejects if it refuses. */
   protected abstract ask(request: Ask): Promise<void>;
@@ -65,6 +82,17 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
   /** Admits or refuses a waiting guest; needs the grant `moderate`. */
   answerGuest(participant: ParticipantId, admit: boolean): Promise<void> {
     return this.ask({ type: admit ? "admit_guest" : "refuse_guest", participant });
+  }
+
+  /** Looks for publishers, or tells one participant something about a connection between the two; both arrive as `peer_message`. */
+  tellPeers(message: PeerRequest): Promise<void> {
+    return this.ask(message);
+  }
+
+  /** Connections with other participants, found by discovery; loads the code for them. */
+  async openPeers(): Promise<Peers> {
+    const loaded = await import("./peers/peers");
+    return new loaded.Peers(this);
   }
 
   /** Records all published tracks in the room; needs the grant `record`. Rejects if the edge refuses. */

@@ -1,34 +1,29 @@
 /** The application's interface to a room: the shell around `step`, which owns the socket, the transport and the devices. */
 import type { Capture } from "./capture";
-import type { DeviceKind } from "./devices";
-import { listDevices } from "./devices";
+import { listDevices, type DeviceKind } from "./devices";
+import { DirectCall } from "./direct-call";
 import { RoomError, asError } from "./errors";
 import { flows } from "./flows";
 import type { JoinOptions } from "./room-events";
 import { RoomRequests } from "./room-requests";
-import type { LocalMediaListener } from "./local-media";
-import { LocalMedia } from "./local-media";
+import { LocalMedia, type LocalMediaListener } from "./local-media";
 import { Measuring } from "./measuring";
 import { tellNews } from "./news";
 import { listenToPage } from "./page";
 import type { ParticipantStats } from "./participant-stats";
-import type { PublishedSource } from "./peer";
-import { Peer } from "./peer";
+import { Peer, type PublishedSource } from "./peer";
 import { Playout } from "./playout";
 import type { BanInfo, MediaKind, ParticipantId, Reaction, TrackSource } from "./protocol.gen";
 import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
 import { randomId } from "./random";
 import type { ScreenOptions } from "./screen";
 import { Signal } from "./signal";
-import type { Participant, RoomSnapshot } from "./snapshot";
-import { messagesSince, snapshot } from "./snapshot";
-import type { Ask, AudiencePage, Command, Connection, Event, Failure, Lines, State } from "./state";
-import { initial, step } from "./state";
+import { messagesSince, snapshot, type RoomSnapshot } from "./snapshot";
+import { initial, step, type Ask, type AudiencePage, type Command, type Event, type Failure, type Lines, type State } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 import { Tickets } from "./tickets";
 import { recoveryOf } from "./recovery";
-import type { Timings } from "./timings";
-import { Stopwatch } from "./timings";
+import { Stopwatch, type Timings } from "./timings";
 import { mayPublish } from "./token";
 import { Transport } from "./transport";
 import { Uplink } from "./uplink";
@@ -45,6 +40,7 @@ export class Room extends RoomRequests {
   readonly #playout = new Playout();
   readonly #tickets = new Tickets();
   readonly #uplink: Uplink;
+  readonly #direct: DirectCall;
   readonly #entered = Promise.withResolvers<undefined>();
   readonly #left = Promise.withResolvers<undefined>();
   readonly #stopListening: () => void;
@@ -113,6 +109,7 @@ export class Room extends RoomRequests {
       tokenUnavailable: (failure) => this.#dispatch({ on: "token_unavailable", failure }),
     });
     this.#transport = this.#makeTransport(options);
+    this.#direct = this.#makeDirect(options);
     // A profile limits the camera before the first report, and also where no report changes anything.
     this.#transport.setCameraLimit(this.#uplink.limit);
     this.#stopListening = listenToPage({
@@ -135,18 +132,6 @@ export class Room extends RoomRequests {
   /** The same object until something changes. */
   get snapshot(): RoomSnapshot {
     return this.#snapshot;
-  }
-
-  get connection(): Connection {
-    return this.#snapshot.connection;
-  }
-
-  get self(): Participant | null {
-    return this.#snapshot.self;
-  }
-
-  get participants(): readonly Participant[] {
-    return this.#snapshot.participants;
   }
 
   /** The statistics of all participants in the last second, including the user; the same object until the next second. */
@@ -253,6 +238,7 @@ export class Room extends RoomRequests {
   leave(): Promise<void> {
     this.#local.close(this.#state.admitted);
     this.#transport.close();
+    this.#direct.close();
     this.#dispatch({ on: "leave" });
     return this.#left.promise;
   }
@@ -310,9 +296,12 @@ export class Room extends RoomRequests {
       case "drop_screen":
         return this.#local.screen.stop();
       case "silence":
-        return this.#silenced(command.source);
+        this.#local.silence(command.source);
+        return this.emit("silenced", { source: command.source });
       case "show_reaction":
         return this.emit("reaction", command);
+      case "tell_peer":
+        return this.emit("peer_message", command.message);
       case "settle":
         return this.#tickets.settle(command.ticket, command.failure === null ? null : asError(command.failure));
       case "report":
@@ -344,15 +333,15 @@ export class Room extends RoomRequests {
     if (before.publishes !== after.publishes) {
       this.#transport.publish(this.#sources(after));
     }
+    if (before.room !== after.room && after.self !== null) {
+      this.#direct.told(after.room?.direct ?? null, after.self);
+    }
   }
 
   #sources({ publishes }: State): PublishedSource[] {
-    return publishes ? this.#local.sources() : [];
-  }
-
-  #silenced(source: TrackSource): void {
-    this.#local.silence(source);
-    this.emit("silenced", { source });
+    const sources = publishes ? this.#local.sources() : [];
+    // The sections stay, so that the node gets media again without a negotiation.
+    return this.#direct.isHeld ? sources.map(({ source }) => ({ source, track: null })) : sources;
   }
 
   /** A camera that the uplink pauses is muted too: others see initials rather than a frozen picture. */
@@ -366,6 +355,7 @@ export class Room extends RoomRequests {
     this.#wakeAt(null);
     this.#stopListening();
     this.#transport.close();
+    this.#direct.close();
     this.#local.close(this.#state.admitted);
     this.#entered.reject(this.#error ?? new RoomError("disconnected", "the room was left"));
     this.#left.resolve(undefined);
@@ -373,9 +363,7 @@ export class Room extends RoomRequests {
   }
 
   #wakeAt(atMs: number | null): void {
-    if (this.#timer !== null) {
-      clearTimeout(this.#timer);
-    }
+    clearTimeout(this.#timer ?? undefined);
     this.#timer =
       atMs === null ? null : setTimeout(() => this.#dispatch({ on: "wake" }), Math.max(0, Math.ceil(atMs - performance.now())));
   }
@@ -395,7 +383,8 @@ export class Room extends RoomRequests {
       quality: this.#measuring.quality,
       local: this.#local,
       speakerId: this.#speakerId,
-      audioTracks: this.#transport.audioTracks(),
+      audioTracks: [...this.#transport.audioTracks(), ...this.#direct.audioTracks()],
+      directTrack: (participant, source) => this.#direct.track(participant, source),
       slotTrack: (mid) => this.#transport.slotTrack(mid),
     });
   }
@@ -417,6 +406,16 @@ export class Room extends RoomRequests {
     );
   }
 
+  #makeDirect({ iceTransportPolicy = "all" }: JoinOptions): DirectCall {
+    return new DirectCall(this, {
+      iceTransportPolicy,
+      tracks: () => this.#local.sources(),
+      nodeMedia: () => this.#transport.arrived(),
+      changed: () => this.#changed(),
+      hold: () => this.#transport.publish(this.#sources(this.#state)),
+    });
+  }
+
   #screenChanged(): void {
     this.#transport.publish(this.#sources(this.#state));
     this.#dispatch({ on: "sections_changed" });
@@ -427,7 +426,8 @@ export class Room extends RoomRequests {
     const listener: LocalMediaListener = {
       replaced: (source, track) => {
         if (this.#state.publishes) {
-          this.#transport.replaceTrack(source, track);
+          this.#direct.replace(source, track);
+          this.#transport.replaceTrack(source, this.#direct.isHeld ? null : track);
         }
       },
       muted: (source, muted) => this.#mute(source, muted),
@@ -443,7 +443,7 @@ export class Room extends RoomRequests {
 
   /** The number of participants who should be heard or seen right now. */
   #flows(...kinds: MediaKind[]): number {
-    return flows(this.#snapshot.participants, this.#state.told.view, kinds);
+    return this.#direct.isHeld ? 0 : flows(this.participants, this.#state.told.view, kinds);
   }
 
   #measured(counters: Counters | null, levels: readonly SlotLevel[]): void {

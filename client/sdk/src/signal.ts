@@ -1,6 +1,5 @@
 /** The signaling connection: a WebSocket, or server-sent events if the network blocks WebSockets. */
 import { RoomError } from "./errors";
-import { EventStream } from "./event-stream";
 import type { Link, LinkListener } from "./link";
 import { RESUME_SUBPROTOCOL_PREFIX, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
 import { randomHex } from "./random";
@@ -114,13 +113,28 @@ export class Signal {
     };
     try {
       const url = traced(this.#url, this.#traceId);
-      this.#link =
-        usesSocket
-          ? new WebSocketLink(url, `${PREFIXES[kind]}${value}`, listener)
-          : new EventStream(eventsUrl(url), `${SCHEMES[kind]} ${value}`, listener);
+      if (usesSocket) {
+        this.#link = new WebSocketLink(url, `${PREFIXES[kind]}${value}`, listener);
+      } else {
+        void this.#stream(eventsUrl(url), `${SCHEMES[kind]} ${value}`, listener);
+      }
     } catch (error) {
       // The browser refuses to send a token with characters other than letters, digits and dots.
       this.#listener.tokenUnavailable(failureOf(error));
+    }
+  }
+
+  /** Few networks block WebSockets, so the other transport is loaded only there. */
+  async #stream(url: string, authorization: string, listener: LinkListener): Promise<void> {
+    const number = this.#opened;
+    const loaded = await import("./event-stream").catch(() => null);
+    if (number !== this.#opened) {
+      return;
+    }
+    if (loaded === null) {
+      listener.closed(ABNORMAL);
+    } else {
+      this.#link = new loaded.EventStream(url, authorization, listener);
     }
   }
 }
@@ -137,6 +151,8 @@ interface Credential {
 const PREFIXES = { join: TOKEN_SUBPROTOCOL_PREFIX, resume: RESUME_SUBPROTOCOL_PREFIX };
 const SCHEMES = { join: "Bearer", resume: "Resume" };
 
+/** RFC 6455 §7.4.1: without a close frame. */
+const ABNORMAL = 1006;
 /** Attempts with a WebSocket before the other transport, where a WebSocket has opened before. */
 const SOCKET_TRIES = 3;
 

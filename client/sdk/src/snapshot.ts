@@ -134,6 +134,8 @@ export interface Sources {
   readonly speakerId: string | null;
   readonly audioTracks: readonly MediaStreamTrack[];
   slotTrack(mid: Mid): MediaStreamTrack | null;
+  /** A track that arrives from the participant directly; `null` while the node's is shown. */
+  directTrack(participant: ParticipantId, source: TrackSource): MediaStreamTrack | null;
 }
 
 export function snapshot(sources: Sources): RoomSnapshot {
@@ -189,15 +191,15 @@ function participant(info: ParticipantInfo, sources: Sources): Participant {
     bandwidth: info.bandwidth ?? UNLIMITED,
     hasHandUp: info.hand_raised_at !== undefined,
     quality: sources.quality.get(info.id) ?? null,
-    tracks: info.tracks.map((track) => (isSelf ? ownTrack(track, sources) : remoteTrack(track, sources))),
+    tracks: info.tracks.map((track) => (isSelf ? ownTrack(track, sources) : remoteTrack(info.id, track, sources))),
   };
 }
 
-function remoteTrack({ id, kind, source, muted }: TrackInfo, { state, slotTrack }: Sources): Track {
+function remoteTrack(from: ParticipantId, { id, kind, source, muted }: TrackInfo, { state, slotTrack, directTrack }: Sources): Track {
   const slot = state.slots.find(({ track }) => track === id);
   const limit = slot === undefined ? null : limitOf(state, slot.mid);
   const undecodable = slot !== undefined && state.undecodable.includes(slot.mid);
-  return { id, kind, source, muted, paused: limit?.givenBps === null, undecodable, limit, media: slot === undefined ? null : slotTrack(slot.mid) };
+  return { id, kind, source, muted, paused: limit?.givenBps === null, undecodable, limit, media: directTrack(from, source) ?? (slot === undefined ? null : slotTrack(slot.mid)) };
 }
 
 function limitOf({ limits: { estimateBps, reason, slots } }: State, mid: Mid): Limit | null {

@@ -22,7 +22,7 @@ import { ask, leave, setMuted, setView } from "./state/requests";
 import { advance, wake } from "./state/schedule";
 import { Step } from "./state/step";
 
-export type { Ask, Command, Event, Failure } from "./state/event";
+export type { Ask, Command, Event, Failure, PeerMessage, PeerRequest } from "./state/event";
 export type { AudiencePage, Lines, PublishedSection, SlotCounts, State, WantedLayers } from "./state/model";
 export { initial } from "./state/model";
 

@@ -127,6 +127,15 @@ export class Transport {
     return this.#current?.slotTrack(mid) ?? null;
   }
 
+  /** Frames decoded and packets of sound received so far. */
+  async arrived(): Promise<number> {
+    let sum = 0;
+    (await this.#current?.connection.getStats())?.forEach((entry: { type: string; framesDecoded?: number }) => {
+      sum += entry.type === "inbound-rtp" ? (entry.framesDecoded ?? 0) : 0;
+    });
+    return sum;
+  }
+
   audioTracks(): MediaStreamTrack[] {
     return this.#current?.receivers("audio").map(({ receiver }) => receiver.track) ?? [];
   }

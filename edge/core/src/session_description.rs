@@ -12,6 +12,7 @@ mod media;
 mod offer;
 pub(crate) mod packed;
 mod section;
+mod sending;
 mod simulcast;
 
 pub use answer::{Answer, Transport};
@@ -20,6 +21,8 @@ pub use offer::{Offer, OfferError, Problem};
 pub use section::{
     AcceptedSection, AnsweredSection, Direction, Feedback, OfferedSection, RejectedSection, UsableSection,
 };
+
+pub(crate) use sending::sends_media;
 
 #[cfg(test)]
 pub(crate) mod tests;

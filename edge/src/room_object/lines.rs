@@ -64,6 +64,12 @@ pub(super) fn output(room: &RoomId, output: &Output) {
         Output::SendClient { socket, message: EdgeToClient::Removed { code, .. } } => {
             line("participant_removed", &[("socket", &socket.0), ("code", code)]);
         }
+        Output::SendClients { message: EdgeToClient::Sought { from, .. }, .. } => {
+            line("participant_seeks", &[("from", from)]);
+        }
+        Output::SendClient { message: EdgeToClient::Signaled { from, to, signal, .. }, .. } => {
+            line("participant_signaled", &[("from", from), ("to", to), ("kind", &signal.kind)]);
+        }
         Output::SendNode { socket, message: RoomToNode::Error { code, .. } | RoomToNode::Refused { code } } => {
             line("node_refused", &[("socket", &socket.0), ("code", code)]);
         }

@@ -1,6 +1,6 @@
 //! Client requests, and the only parser for their frames.
 
-use super::{BanTerm, Reaction, TrackSource};
+use super::{BanTerm, PeerSignal, Reaction, TrackSource};
 use crate::error_code::ErrorCode;
 use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId, TrackId};
 use crate::limits;
@@ -78,6 +78,28 @@ pub enum ClientToEdge {
     RaiseHand { raised: bool },
     /// Lowers a participant's hand; needs the grant `moderate`.
     LowerHand { participant: ParticipantId },
+    /// Looks for participants who publish; everybody else hears it. Needs the grant `subscribe`.
+    Seek {},
+    /// Tells one participant something about a connection between the two; the grants of both decide.
+    Signal {
+        to: ParticipantId,
+        /// The client's id for the message, with which its receiver knows a repetition.
+        message: MessageId,
+        /// Names the connection, so that the receiver can ignore what belongs to an earlier one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        link: Option<u32>,
+        #[serde(deserialize_with = "object::object")]
+        signal: PeerSignal,
+    },
+    /// Asks for TURN servers that reach other participants, in a room that lets them connect. Answered by `peer_servers`.
+    ListPeerServers {},
+    /// Reports that the client receives the media of all others directly, or that it does not.
+    ReportDirect {
+        /// Of `direct` in the room's properties.
+        number: u32,
+        up: bool,
+    },
     /// Removes a participant; needs the grant `moderate`.
     Kick {
         participant: ParticipantId,
@@ -192,6 +214,10 @@ pub struct RoomChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub participants_max: Option<u32>,
+    /// Up to this many participants, 2 or 3, send their media directly to each other; 0 means none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub peer_to_peer_max: Option<u32>,
     /// Lifetime of an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
@@ -214,6 +240,9 @@ impl RoomChange {
         self.metadata.as_ref().map_or(Ok(()), |metadata| Text::RoomMetadata.check(metadata))?;
         if self.participants_max.is_some_and(|max| !(1..=most).contains(&max)) {
             return Err("participants_max is out of bounds");
+        }
+        if self.peer_to_peer_max.is_some_and(|max| max == 1 || max > limits::PEER_TO_PEER_MAX) {
+            return Err("peer_to_peer_max is none of 0, 2 and 3");
         }
         let kept = limits::EMPTY_TIMEOUT_MS_MIN..=limits::EMPTY_TIMEOUT_MS_MAX;
         if self.empty_timeout_ms.is_some_and(|ms| !kept.contains(&ms)) {
@@ -389,7 +418,8 @@ impl ClientToEdge {
             | "resume_room" | "end_room" | "start_recording" | "stop_recording" | "leave" => {
                 Some(limits::SIGNAL_FRAME_BYTES_MAX)
             }
-            "chat" | "react" | "raise_hand" | "lower_hand" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
+            "chat" | "react" | "raise_hand" | "lower_hand" | "seek" | "signal" | "list_peer_servers"
+            | "report_direct" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             _ => None,
         }
     }
@@ -430,6 +460,7 @@ impl ClientToEdge {
             Self::UpdateParticipant { change, .. } => change.check_bounds(),
             Self::UpdateRoom { change } => change.check_bounds(),
             Self::Chat { text, .. } => Text::Chat.check(text),
+            Self::Signal { signal, .. } => signal.check_bounds(),
             Self::Resume { .. }
             | Self::SetMuted { .. }
             | Self::ListBans {}
@@ -447,6 +478,9 @@ impl ClientToEdge {
             | Self::React { .. }
             | Self::RaiseHand { .. }
             | Self::LowerHand { .. }
+            | Self::Seek {}
+            | Self::ListPeerServers {}
+            | Self::ReportDirect { .. }
             | Self::Leave {} => Ok(()),
         }
     }

@@ -1,12 +1,13 @@
 //! Messages from the edge to a client.
 
 use super::{
-    BanInfo, ChatMessage, EstimateReason, GuestInfo, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo,
-    VideoLimit,
+    BanInfo, ChatMessage, EstimateReason, GuestInfo, ParticipantInfo, PeerSignal, Reaction, RecordingInfo, RoomInfo,
+    SlotInfo, VideoLimit,
 };
 use crate::error_code::ErrorCode;
-use crate::ids::{Mid, ParticipantId, SessionId};
+use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId};
 use crate::object;
+use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 /// A reply, or an event in the room.
@@ -107,6 +108,12 @@ pub enum EdgeToClient {
         /// For the next page; `None` on the last one.
         next: Option<ParticipantId>,
     },
+    /// The answer to `list_peer_servers`.
+    PeerServers {
+        in_reply_to: Option<u32>,
+        #[serde(deserialize_with = "object::list")]
+        ice_servers: Vec<IceServer>,
+    },
     /// To moderators: all guests in the lobby, whenever the list changes. Before the first message the lobby is empty.
     GuestsWaiting {
         /// Longest wait first.
@@ -162,6 +169,30 @@ pub enum EdgeToClient {
     },
     /// To be shown briefly.
     Reacted { participant: ParticipantId, reaction: Reaction },
+    /// A participant looks for others who publish.
+    Sought {
+        from: ParticipantId,
+        /// The `attempt` of its join: the same participant has another one on another device.
+        device: AttemptId,
+        sent_at: UnixMillis,
+    },
+    /// A participant's message for this client alone.
+    Signaled {
+        /// Set by the edge, like `device` and `sent_at`.
+        from: ParticipantId,
+        /// The `attempt` of its join: the same participant has another one on another device.
+        device: AttemptId,
+        sent_at: UnixMillis,
+        /// This client's own id.
+        to: ParticipantId,
+        /// The sender's id for the message.
+        message: MessageId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        link: Option<u32>,
+        #[serde(deserialize_with = "object::object")]
+        signal: PeerSignal,
+    },
     /// These slots play other tracks; the remaining slots are unchanged.
     SlotsChanged {
         #[serde(deserialize_with = "object::list")]

@@ -22,6 +22,14 @@ pub struct RoomInfo {
     #[serde(default, skip_serializing_if = "is_zero")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<u32>"))]
     pub audience: u32,
+    /// Up to this many participants send their media directly to each other; absent if it always goes through a node.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<u32>"))]
+    pub peer_to_peer_max: u32,
+    /// Absent while media goes through the node alone.
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub direct: Option<DirectInfo>,
     /// Clients that lose their sockets wait a random part of this time before they resume; absent in a small room.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<u32>"))]
@@ -46,6 +54,19 @@ pub struct RoomInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub ends_at: Option<UnixMillis>,
+}
+
+/// Participants who connect to each other, so that their media needs no node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct DirectInfo {
+    /// The `link` of their messages to each other.
+    pub number: u32,
+    /// Each connects to each; of two, the one named later is polite (perfect negotiation, W3C WebRTC §10.7).
+    pub participants: Vec<ParticipantId>,
+    /// All of them receive all media directly, so the node need not get any.
+    pub up: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -61,6 +61,10 @@ fn every_kind_of_message_has_a_golden_one() {
         "react",
         "raise_hand",
         "lower_hand",
+        "seek",
+        "signal",
+        "list_peer_servers",
+        "report_direct",
         "leave",
     ];
     assert_eq!(kinds("client_to_edge"), client.map(String::from).into());
@@ -71,6 +75,7 @@ fn every_kind_of_message_has_a_golden_one() {
         "done",
         "bans",
         "audience",
+        "peer_servers",
         "guests_waiting",
         "error",
         "refused",
@@ -82,6 +87,8 @@ fn every_kind_of_message_has_a_golden_one() {
         "roster_changed",
         "chat",
         "reacted",
+        "sought",
+        "signaled",
         "slots_changed",
         "sections_needed",
         "layers_wanted",

@@ -47,7 +47,7 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
             assert!(participants.len() <= limits::VIEW_PARTICIPANTS_MAX);
             limits::SIGNAL_FRAME_BYTES_MAX
         }
-        ClientToEdge::Kick { reason, .. } | ClientToEdge::EndRoom { reason } => {
+        ClientToEdge::Kick { reason, .. } | ClientToEdge::EndRoom { reason } | ClientToEdge::PauseRoom { reason } => {
             check_text(Text::Reason, reason.as_deref());
             limits::SIGNAL_FRAME_BYTES_MAX
         }
@@ -66,7 +66,15 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
             check_text(Text::Chat, Some(text));
             limits::SIGNAL_FRAME_BYTES_MAX
         }
+        ClientToEdge::Signal { signal, .. } => {
+            assert!(signal.candidates.len() <= limits::PEER_CANDIDATES_PER_FRAME);
+            assert!(signal.sdp.is_none() || signal.candidates.is_empty());
+            limits::SIGNAL_FRAME_BYTES_MAX
+        }
         ClientToEdge::Resume { .. }
+        | ClientToEdge::Seek {}
+        | ClientToEdge::ListPeerServers {}
+        | ClientToEdge::ReportDirect { .. }
         | ClientToEdge::SetMuted { .. }
         | ClientToEdge::ListBans {}
         | ClientToEdge::ListAudience { .. }
@@ -74,6 +82,8 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
         | ClientToEdge::MuteTrack { .. }
         | ClientToEdge::AdmitGuest { .. }
         | ClientToEdge::RefuseGuest { .. }
+        | ClientToEdge::StartRoom {}
+        | ClientToEdge::ResumeRoom {}
         | ClientToEdge::StartRecording {}
         | ClientToEdge::StopRecording {}
         | ClientToEdge::React { .. }

@@ -211,6 +211,9 @@ impl Robot {
             | EdgeToClient::Negotiated { .. }
             | EdgeToClient::Done { .. }
             | EdgeToClient::NodeAway {}
+            | EdgeToClient::PeerServers { .. }
+            | EdgeToClient::Sought { .. }
+            | EdgeToClient::Signaled { .. }
             | EdgeToClient::Bans { .. }
             | EdgeToClient::Audience { .. }
             | EdgeToClient::GuestsWaiting { .. }

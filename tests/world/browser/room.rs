@@ -161,9 +161,14 @@ impl Browser {
             EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
             EdgeToClient::RecordingUpdated { .. } => self.breach("nobody records here".into()),
             EdgeToClient::Chat { messages } => self.note_chat(messages),
-            EdgeToClient::Reacted { .. } | EdgeToClient::GuestsWaiting { .. } | EdgeToClient::NodeAway {} => {}
+            EdgeToClient::Reacted { .. }
+            | EdgeToClient::Sought { .. }
+            | EdgeToClient::Signaled { .. }
+            | EdgeToClient::GuestsWaiting { .. }
+            | EdgeToClient::NodeAway {} => {}
             EdgeToClient::Bans { .. } => self.breach("nobody asks who is banned".into()),
             EdgeToClient::Audience { .. } => self.breach("nobody asks for the audience".into()),
+            EdgeToClient::PeerServers { .. } => self.breach("nobody asks for servers".into()),
             EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),
             EdgeToClient::ParticipantUpdated { participant } => {
                 if self.knowledge.roster.insert(participant.id.clone(), participant).is_none() {

@@ -1,6 +1,6 @@
 /** The events that the client reacts to, and the commands that it answers with. */
 import type { ClientErrorCode } from "../errors";
-import type { ClientToEdge, ErrorCode, IceServer, MessageId, ParticipantId, Reaction, TrackSource } from "../protocol.gen";
+import type { ClientToEdge, EdgeToClient, ErrorCode, IceServer, MessageId, ParticipantId, Reaction, TrackSource } from "../protocol.gen";
 import type { Lines, PublishedSection, SlotCounts, WantedLayers } from "./model";
 
 export type Event =
@@ -34,6 +34,11 @@ export type Event =
   | { readonly on: "leave" }
   | { readonly on: "wake" };
 
+/** Another participant's message about a connection of their own. */
+export type PeerMessage = Extract<EdgeToClient, { type: "sought" | "signaled" | "peer_servers" }>;
+
+export type PeerRequest = Extract<ClientToEdge, { type: "seek" | "signal" | "list_peer_servers" | "report_direct" }>;
+
 /** One-shot requests to the edge. */
 export type Ask = Extract<
   ClientToEdge,
@@ -56,7 +61,11 @@ export type Ask = Extract<
       | "stop_recording"
       | "react"
       | "raise_hand"
-      | "lower_hand";
+      | "lower_hand"
+      | "seek"
+      | "signal"
+      | "list_peer_servers"
+      | "report_direct";
   }
 >;
 
@@ -90,6 +99,7 @@ export type Command =
   /** A moderator muted this source. */
   | { readonly do: "silence"; readonly source: TrackSource }
   | { readonly do: "show_reaction"; readonly participant: ParticipantId; readonly reaction: Reaction }
+  | { readonly do: "tell_peer"; readonly message: PeerMessage }
   | { readonly do: "settle"; readonly ticket: number; readonly failure: Failure | null }
   | { readonly do: "report"; readonly failure: Failure }
   | { readonly do: "end"; readonly failure: Failure | null }

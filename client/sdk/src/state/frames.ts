@@ -13,7 +13,7 @@ import { PONG, RETRYABLE_ERROR_CODES, SLOTS_PER_KIND_MAX } from "../protocol.gen
 import { DEFAULT_GRANTS } from "../token";
 import { drop, greeted } from "./connection";
 import { chat, reacted, settleWritten } from "./conversation";
-import type { Event } from "./event";
+import type { Event, PeerMessage } from "./event";
 import { applyAnswer, negotiateRefused, rejoin, want } from "./media";
 import type { PendingRequest, Purpose } from "./model";
 import { NO_LIMITS } from "./model";
@@ -68,6 +68,9 @@ const HANDLERS: Handlers = {
   roster_changed: changeRoster,
   chat,
   reacted,
+  sought: tellPeer,
+  signaled: tellPeer,
+  peer_servers: peerServers,
   slots_changed: (step, { slots }) => step.update({ slots: mergeSlots(step.state.slots, slots) }),
   sections_needed: sectionsNeeded,
   layers_wanted: (step, { mid, rids }) => step.command({ do: "set_layers", layers: { mid, rids } }),
@@ -78,6 +81,10 @@ const HANDLERS: Handlers = {
   recording_updated: (step, { recording }) => step.update({ recording }),
   removed: (step, { code, reason }) => step.end({ code, detail: reason ?? "" }),
 };
+
+function tellPeer(step: Step, message: PeerMessage): void {
+  step.command({ do: "tell_peer", message });
+}
 
 function joined(step: Step, message: Message<"joined">): void {
   if (step.answered(message.in_reply_to)?.type !== "join") {
@@ -126,7 +133,7 @@ function negotiated(step: Step, message: Message<"negotiated">): void {
   applyAnswer(step, message.answer, isSections ? null : message.ice_servers);
 }
 
-function done(step: Step, { in_reply_to }: Message<"done">): void {
+function done(step: Step, { in_reply_to }: Pick<Message<"done">, "in_reply_to">): void {
   const request = step.answered(in_reply_to);
   step.settleTicket(request?.ticket ?? null, null);
   if (request !== null && request.message !== null) {
@@ -144,6 +151,11 @@ function bans(step: Step, message: Message<"bans">): void {
   const request = step.answered(message.in_reply_to);
   step.update({ bans: message.bans });
   step.settleTicket(request?.ticket ?? null, null);
+}
+
+function peerServers(step: Step, message: Message<"peer_servers">): void {
+  tellPeer(step, message);
+  done(step, message);
 }
 
 function audience(step: Step, { in_reply_to, participants, next }: Message<"audience">): void {
@@ -229,6 +241,10 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   react: report,
   raise_hand: report,
   lower_hand: report,
+  seek: report,
+  signal: report,
+  list_peer_servers: report,
+  report_direct: report,
   kick: report,
   list_bans: report,
   list_audience: report,

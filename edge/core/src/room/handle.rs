@@ -8,6 +8,7 @@ pub(crate) mod assignment;
 mod audience;
 mod ban;
 mod chat;
+mod direct;
 mod end;
 mod fleet;
 mod guest;
@@ -21,6 +22,7 @@ pub(crate) mod negotiate;
 mod negotiation;
 mod node;
 mod pause;
+mod peer;
 mod presence;
 pub(crate) mod progress;
 mod record;
@@ -135,7 +137,7 @@ pub(crate) fn alarm(cx: &mut Context<'_>, deadline: Deadline) {
         Deadline::Duration => end::end(cx, CallEnd::TimeLimit, None),
         Deadline::Call(number) => drop(cx.state.calls.remove(&number)),
         // Handled at the end of the input.
-        Deadline::Presence | Deadline::Audience | Deadline::Reload | Deadline::Restart(_) => {}
+        Deadline::Presence | Deadline::Audience | Deadline::Direct | Deadline::Reload | Deadline::Restart(_) => {}
         Deadline::Recording(recording) => record::due(cx.state, cx.now, &recording),
     }
 }
@@ -220,6 +222,12 @@ fn request_of(cx: &mut Context<'_>, caller: &Caller, message: ClientToEdge) -> R
         ClientToEdge::LiftBan { participant } => moderate::moderate(cx, caller, Verb::LiftBan { participant })?,
         ClientToEdge::AdmitGuest { participant } | ClientToEdge::RefuseGuest { participant } => {
             moderate::moderate(cx, caller, Verb::AnswerGuest { participant, admit })?;
+        }
+        ClientToEdge::ListPeerServers {} => direct::servers(cx, caller)?,
+        ClientToEdge::ReportDirect { number, up } => direct::report(cx, caller, number, up),
+        ClientToEdge::Seek {} => peer::seek(cx, caller)?,
+        ClientToEdge::Signal { to, message, link, signal } => {
+            peer::signal(cx, caller, peer::Letter { to, message, link, signal })?;
         }
         ClientToEdge::ListBans {} => ban::list(cx, caller)?,
         ClientToEdge::ListAudience { after } => audience::list(cx, caller, after.as_ref()),

@@ -125,6 +125,7 @@ pub(crate) enum Reply {
     Joined { in_reply_to: Option<u32> },
     Resumed { in_reply_to: Option<u32>, transport_dead: bool, chat_after: u64, revision: Option<u64> },
     Negotiated { in_reply_to: Option<u32> },
+    PeerServers { in_reply_to: Option<u32> },
 }
 
 impl Reply {
@@ -132,7 +133,15 @@ impl Reply {
     pub(crate) const fn is_full(self) -> bool {
         match self {
             Self::Joined { .. } | Self::Resumed { .. } => true,
-            Self::Negotiated { .. } => false,
+            Self::Negotiated { .. } | Self::PeerServers { .. } => false,
+        }
+    }
+
+    /// True if it contains the participant's slots.
+    pub(crate) const fn has_slots(self) -> bool {
+        match self {
+            Self::Joined { .. } | Self::Resumed { .. } | Self::Negotiated { .. } => true,
+            Self::PeerServers { .. } => false,
         }
     }
 }

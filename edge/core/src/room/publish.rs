@@ -2,6 +2,7 @@
 
 pub(crate) mod candidates;
 mod deadlines;
+mod direct;
 pub(crate) mod forwards;
 mod lobby;
 mod microphones;
@@ -82,11 +83,13 @@ impl Announced {
     pub(crate) fn publish(&mut self, cx: &mut Context<'_>, outputs: &mut VecDeque<Output>) {
         let now = cx.now;
         settle::settle(cx);
+        direct::settle(cx);
         let republished = published::note(&mut self.publishers, cx.state);
         let is_reordered = self.microphones.settle(cx.state, &self.publishers, &republished);
         let slots = slots::fill(cx.state, &self.publishers, &republished, is_reordered);
         let Changed { infos, left, own } = self.roster.changed_infos(cx.state, &cx.outbox.left);
-        let replied: BTreeSet<_> = cx.outbox.replies.iter().map(|(participant, _)| participant.clone()).collect();
+        let with_slots = cx.outbox.replies.iter().filter(|(_, reply)| reply.has_slots());
+        let replied: BTreeSet<_> = with_slots.map(|(participant, _)| participant.clone()).collect();
         let is_urgent =
             slots.iter().any(|changed| !changed.slots.is_empty() && !replied.contains(&changed.participant));
         let news = presence::News { left: &left, infos, is_urgent };

@@ -7,6 +7,7 @@ pub(crate) mod bans;
 pub(crate) mod calls;
 pub(crate) mod deadlines;
 pub(crate) mod departures;
+pub(crate) mod direct;
 pub(crate) mod guests;
 pub(crate) mod members;
 pub(crate) mod messages;
@@ -161,6 +162,8 @@ impl State {
             metadata: meta.metadata.clone(),
             participants_max: u32::try_from(meta.participants_max).unwrap_or(u32::MAX),
             audience: meta.audience,
+            peer_to_peer_max: meta.direct.participants_max,
+            direct: meta.direct.info(),
             resume_spread_ms: self.resume_spread_ms(),
             state: meta.call.state,
             reason: meta.call.reason.clone(),

@@ -130,6 +130,7 @@ impl Models {
         | EdgeToClient::Done { in_reply_to }
         | EdgeToClient::Bans { in_reply_to, .. }
         | EdgeToClient::Audience { in_reply_to, .. }
+        | EdgeToClient::PeerServers { in_reply_to, .. }
         | EdgeToClient::Error { in_reply_to, .. }) = message
         else {
             return;
@@ -188,15 +189,14 @@ impl Models {
                 EdgeToClient::Done { .. }
                 | EdgeToClient::Bans { .. }
                 | EdgeToClient::Audience { .. }
+                | EdgeToClient::PeerServers { .. }
                 | EdgeToClient::GuestsWaiting { .. }
                 | EdgeToClient::Error { .. }
                 | EdgeToClient::Refused { .. }
                 | EdgeToClient::Removed { .. },
                 _,
             ) => {}
-            (EdgeToClient::RoomUpdated { room }, Some(model)) => {
-                assert_ne!(model.room.replace(room.clone()).as_ref(), Some(room), "the room is updated, but the same");
-            }
+            (EdgeToClient::RoomUpdated { room }, Some(model)) => model.update_room(room),
             (EdgeToClient::TrackMuted { mid }, Some(model)) => model.check_own_track(mid),
             (EdgeToClient::LayersWanted { mid, .. }, Some(model)) => model.check_own_track(mid),
             (EdgeToClient::VideoLimited { slots, .. }, Some(model)) => {
@@ -204,8 +204,9 @@ impl Models {
             }
             (EdgeToClient::VideoUndecodable { mids }, Some(model)) => model.check_slots(mids),
             (EdgeToClient::RecordingUpdated { recording }, Some(model)) => model.note_recording(recording),
-            (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::TransportDead {}, Some(_)) => {}
-            (EdgeToClient::NodeAway {}, Some(_)) => {}
+            (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::Sought { .. }, Some(_)) => {}
+            (EdgeToClient::TransportDead {} | EdgeToClient::NodeAway {}, Some(_)) => {}
+            (EdgeToClient::Signaled { to, .. }, Some(model)) => assert_eq!(to.as_str(), model.name, "for another"),
             (news, None) | (news @ EdgeToClient::RosterChanged { .. }, _) => panic!("{name} hears {news:?}"),
         }
     }
@@ -384,6 +385,10 @@ impl ClientModel {
         for mid in mids {
             assert!(self.slots.contains_key(mid), "{} does not have the slot {mid}", self.name);
         }
+    }
+
+    fn update_room(&mut self, room: &RoomInfo) {
+        assert_ne!(self.room.replace(room.clone()).as_ref(), Some(room), "the room is updated, but the same");
     }
 
     fn check_own_track(&self, mid: &Mid) {

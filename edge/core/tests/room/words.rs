@@ -6,8 +6,8 @@ use edge_core::room::{Answer, Output, RecordingAnswer, RecordingListing};
 use shared::control::{Forward, RecordedTrack, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
 use shared::signal::{
-    BanInfo, CallInfo, ConnectionState, EdgeToClient, ParticipantChange, ParticipantInfo, RecordingInfo, RoomInfo,
-    RosterDifference, SlotInfo,
+    BanInfo, CallInfo, ConnectionState, EdgeToClient, ParticipantChange, ParticipantInfo, PeerSignal, RecordingInfo,
+    RoomInfo, RosterDifference, SlotInfo,
 };
 use shared::token::Bandwidth;
 use shared::{ErrorCode, Mid, ParticipantId, SessionId, UnixMillis};
@@ -109,6 +109,7 @@ impl Names {
             EdgeToClient::Done { .. } => "done".into(),
             EdgeToClient::Bans { bans, .. } => ban_words(bans),
             EdgeToClient::Audience { participants, .. } => format!("audience {}", infos(participants)),
+            EdgeToClient::PeerServers { ice_servers, .. } => format!("peer servers {}", ice_servers.len()),
             EdgeToClient::GuestsWaiting { guests } => {
                 let names: Vec<_> =
                     guests.iter().map(|guest| format!("{} ({})", guest.participant, guest.name)).collect();
@@ -139,6 +140,11 @@ impl Names {
             }
             EdgeToClient::VideoUndecodable { mids } => {
                 format!("undecodable {}", mids.iter().map(Mid::as_str).collect::<Vec<_>>().join(" "))
+            }
+            EdgeToClient::Sought { from, device, .. } => format!("{from} seeks from {device}"),
+            EdgeToClient::Signaled { from, device, to, message, link, signal, .. } => {
+                let link = link.map_or(String::new(), |link| format!(" of link {link}"));
+                format!("{} {message} for {to} from {from} at {device}{link}", signal_words(signal))
             }
             EdgeToClient::TransportDead {} => "transport dead".into(),
             EdgeToClient::NodeAway {} => "node away".into(),
@@ -329,6 +335,14 @@ fn bandwidth_words(Bandwidth { send_bps_max, receive_bps_max }: Bandwidth) -> St
         (None, None) => String::new(),
         (send, receive) => format!("<{}/{}>", words(send), words(receive)),
     }
+}
+
+/// `offer "v=0"` or `candidates 2`.
+fn signal_words(signal: &PeerSignal) -> String {
+    let kind = format!("{:?}", signal.kind).to_lowercase();
+    let sdp = signal.sdp.as_ref().map_or(String::new(), |sdp| format!(" {sdp:?}"));
+    let candidates = signal.candidates.len();
+    if candidates == 0 { format!("{kind}{sdp}") } else { format!("{kind} {candidates}") }
 }
 
 /// `2=t1 3=-`: the track in each section.

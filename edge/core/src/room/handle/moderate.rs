@@ -190,6 +190,9 @@ pub(crate) fn update_room(state: &mut State, change: &RoomChange) {
     if let Some(max) = change.participants_max.and_then(|max| usize::try_from(max).ok()) {
         meta.participants_max = max.clamp(1, limits::PARTICIPANTS_PER_ROOM_MAX);
     }
+    if let Some(max) = change.peer_to_peer_max {
+        meta.direct.participants_max = max.min(limits::PEER_TO_PEER_MAX);
+    }
     if let Some(ms) = change.empty_timeout_ms {
         meta.empty_timeout_ms = ms.min(limits::EMPTY_TIMEOUT_MS_MAX);
     }

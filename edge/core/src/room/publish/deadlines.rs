@@ -119,6 +119,7 @@ fn set_room(deadlines: &mut Deadlines, state: &State, epochs: BTreeSet<u64>) {
     deadlines.set(Deadline::Duration, meta.and_then(Meta::ends_at));
     let gathered = meta.and_then(|meta| meta.gathered.as_ref()).map(Gathered::deadline);
     deadlines.set(Deadline::Presence, gathered);
+    deadlines.set(Deadline::Direct, meta.and_then(|meta| meta.direct.deadline()));
     deadlines.set(Deadline::Audience, meta.and_then(|meta| meta.audience_due));
     deadlines.set(Deadline::Reload, meta.and_then(|meta| meta.reload_until));
     for epoch in epochs {

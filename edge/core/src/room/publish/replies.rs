@@ -21,7 +21,11 @@ pub(crate) fn tell(post: &mut Post<'_>, config: &Config, now: UnixMillis, partic
         .zip(negotiated)
         .zip(assignment)
         .map(|((session, negotiated), assignment)| answer(&member.session, session.version, negotiated, assignment));
-    let ice_servers = ice_servers(state, config, now, participant);
+    let policy = match reply {
+        Reply::Joined { .. } | Reply::Resumed { .. } | Reply::Negotiated { .. } => TurnPolicy::Sfu,
+        Reply::PeerServers { .. } => TurnPolicy::P2p,
+    };
+    let ice_servers = ice_servers(state, config, now, participant, policy);
     let slots: Vec<SlotInfo> = member.slots.iter().map(Into::into).collect();
     let message = match reply {
         Reply::Joined { in_reply_to } => EdgeToClient::Joined {
@@ -64,12 +68,13 @@ pub(crate) fn tell(post: &mut Post<'_>, config: &Config, now: UnixMillis, partic
             slots,
             ice_servers,
         },
+        Reply::PeerServers { in_reply_to } => EdgeToClient::PeerServers { in_reply_to, ice_servers },
     };
     post.tell(participant, message);
     let missed = match reply {
         Reply::Joined { .. } => messages::after(&state.chat, 0),
         Reply::Resumed { chat_after, .. } => messages::after(&state.chat, chat_after),
-        Reply::Negotiated { .. } => Vec::new(),
+        Reply::Negotiated { .. } | Reply::PeerServers { .. } => Vec::new(),
     };
     for messages in missed {
         post.tell(participant, messages);
@@ -90,7 +95,13 @@ fn answer(id: &SessionId, version: u32, negotiated: &Negotiated, assignment: &As
 }
 
 /// The `RTCConfiguration.iceServers` for a participant.
-fn ice_servers(state: &State, config: &Config, now: UnixMillis, participant: &ParticipantId) -> Vec<IceServer> {
+fn ice_servers(
+    state: &State,
+    config: &Config,
+    now: UnixMillis,
+    participant: &ParticipantId,
+    policy: TurnPolicy,
+) -> Vec<IceServer> {
     let mut servers = config.ice_servers.clone();
     let relay = state.assignment_of(participant).and_then(|epoch| Some(&state.assignments.get(&epoch)?.relay));
     let near = state.members.get(participant).map_or(&[][..], |member| &member.near);
@@ -99,7 +110,7 @@ fn ice_servers(state: &State, config: &Config, now: UnixMillis, participant: &Pa
     if let Some(keys) = config.turn_keys.as_ref().filter(|_| !urls.is_empty()) {
         let user = TurnUser {
             expires_at: now.plus_ms(limits::TURN_CREDENTIAL_LIFETIME_MS),
-            policy: TurnPolicy::Sfu,
+            policy,
             room: state.id.clone(),
             participant: participant.clone(),
         };

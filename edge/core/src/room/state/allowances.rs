@@ -10,6 +10,9 @@ use crate::rate_limit::{Rate, TokenBucket};
 const FRAMES: Rate = Rate::per_second(limits::SIGNAL_BURST_FRAMES, limits::SIGNAL_FRAMES_PER_SECOND);
 const CHAT: Rate = Rate::per_second(limits::CHAT_BURST_MESSAGES, limits::CHAT_MESSAGES_PER_SECOND);
 const REACTIONS: Rate = Rate::per_second(limits::REACTION_BURST, limits::REACTIONS_PER_SECOND);
+const PEER_SIGNALS: Rate = Rate::per_second(limits::PEER_SIGNAL_BURST, limits::PEER_SIGNALS_PER_SECOND);
+const PEER_SIGNALED: Rate = Rate::per_second(limits::PEER_SIGNALED_BURST, limits::PEER_SIGNALED_PER_SECOND);
+const SEEKS: Rate = Rate::new(limits::SEEK_BURST, limits::SEEK_INTERVAL_MS);
 const BAD_FRAMES: Rate = Rate::new(limits::MALFORMED_FRAMES_MAX - 1, limits::MALFORMED_FRAME_FORGIVEN_MS);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,14 @@ pub(crate) struct Allowance {
     chat: TokenBucket,
     reactions: TokenBucket,
     bad_frames: TokenBucket,
+    /// Messages to other participants; absent from rows of an earlier version, like the next two.
+    #[serde(default)]
+    peer_signals: TokenBucket,
+    /// Messages from other participants.
+    #[serde(default)]
+    peer_signaled: TokenBucket,
+    #[serde(default)]
+    seeks: TokenBucket,
 }
 
 impl Allowance {
@@ -33,6 +44,19 @@ impl Allowance {
         self.reactions.take(now, REACTIONS)
     }
 
+    pub(crate) fn take_peer_signal(&mut self, now: UnixMillis) -> bool {
+        self.peer_signals.take(now, PEER_SIGNALS)
+    }
+
+    /// Counts a message of another participant.
+    pub(crate) fn take_peer_signaled(&mut self, now: UnixMillis) -> bool {
+        self.peer_signaled.take(now, PEER_SIGNALED)
+    }
+
+    pub(crate) fn take_seek(&mut self, now: UnixMillis) -> bool {
+        self.seeks.take(now, SEEKS)
+    }
+
     /// Counts a malformed or excess frame; false if the participant has sent too many.
     pub(crate) fn take_bad_frame(&mut self, now: UnixMillis) -> bool {
         self.bad_frames.take(now, BAD_FRAMES)
@@ -40,7 +64,8 @@ impl Allowance {
 
     pub(crate) fn full_at(&self) -> UnixMillis {
         let buckets = [self.frames, self.chat, self.reactions, self.bad_frames];
-        buckets.into_iter().map(TokenBucket::full_at).max().unwrap_or_default()
+        let of_peers = [self.peer_signals, self.peer_signaled, self.seeks];
+        buckets.into_iter().chain(of_peers).map(TokenBucket::full_at).max().unwrap_or_default()
     }
 
     /// The buckets that must outlive this instance; `None` if there are none.
@@ -52,6 +77,9 @@ impl Allowance {
             frames: kept(self.frames, FRAMES),
             chat: kept(self.chat, CHAT),
             reactions: kept(self.reactions, REACTIONS),
+            peer_signals: kept(self.peer_signals, PEER_SIGNALS),
+            peer_signaled: kept(self.peer_signaled, PEER_SIGNALED),
+            seeks: kept(self.seeks, SEEKS),
             bad_frames: if is_bad { self.bad_frames } else { TokenBucket::default() },
         };
         (kept != Self::default()).then_some(kept)

@@ -44,6 +44,8 @@ pub(crate) enum Deadline {
     Presence,
     /// The changed size of the audience is announced.
     Audience,
+    /// Participants may try again to send their media directly.
+    Direct,
     /// The last participant must return from a reload, or the recording ends.
     Reload,
     /// A recording must start, ends, or must be finished.

@@ -3,6 +3,7 @@
 use crate::SocketId;
 use crate::room::state::calls::Call;
 use crate::room::state::departures::Departures;
+use crate::room::state::direct::Direct;
 use serde::{Deserialize, Serialize};
 use shared::signal::LeaveReason;
 use shared::{NodeId, ParticipantId, SessionId, TrackId, UnixMillis, limits};
@@ -48,6 +49,8 @@ pub(crate) struct Meta {
     /// While more microphones are open than a client has slots: those that are heard, best first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) heard: Vec<TrackId>,
+    #[serde(default, skip_serializing_if = "Direct::is_unused")]
+    pub(crate) direct: Direct,
     /// `None` if an earlier version stored the row.
     #[serde(default)]
     pub(crate) departures: Option<Departures>,
@@ -121,6 +124,7 @@ impl Meta {
             audience_due: None,
             gathered: None,
             heard: Vec::new(),
+            direct: Direct { participants_max: 0, number: 0, current: None, after: None },
             departures: Some(Departures::new(now.0)),
             call: Call::new(now),
             duration_ms_max: None,

@@ -1,0 +1,63 @@
+/** Direct media of a call; its code is loaded when a room announces it for the first time. */
+import type { DirectHost, DirectMedia } from "./peers/direct-media";
+import type { PeersRoom } from "./peers/peers";
+import type { DirectInfo, ParticipantId, TrackSource } from "./protocol.gen";
+import type { Participant } from "./snapshot";
+
+type CallHost = Omit<DirectHost, "room" | "expected" | "hold"> & { hold(): void };
+
+export class DirectCall {
+  readonly #host: DirectHost;
+  #media: DirectMedia | null = null;
+  #told: readonly [DirectInfo | null, ParticipantId] = [null, ""];
+  #isLoading = false;
+  /** True while the node gets no media. */
+  isHeld = false;
+
+  /** `hold` is called after a change of `isHeld`. */
+  constructor(room: PeersRoom & { readonly participants: readonly Participant[] }, host: CallHost) {
+    const tracksOf = (id: ParticipantId) => room.participants.find((other) => other.id === id)?.tracks ?? [];
+    this.#host = {
+      ...host,
+      room,
+      expected: (id) => tracksOf(id).filter(({ muted }) => !muted).map(({ source }) => source),
+      hold: (held) => {
+        this.isHeld = held;
+        host.hold();
+      },
+    };
+  }
+
+  /** The room's announcement. */
+  told(direct: DirectInfo | null, self: ParticipantId): void {
+    this.#told = [direct, self];
+    this.#media?.told(direct, self);
+    if (direct !== null && !this.#isLoading) {
+      this.#isLoading = true;
+      // Without the code, the media stays at the node.
+      void import("./peers/direct-media").then((loaded) => this.#begin(new loaded.DirectMedia(this.#host)), () => undefined);
+    }
+  }
+
+  track(participant: ParticipantId, source: TrackSource): MediaStreamTrack | null {
+    return this.#media?.track(participant, source) ?? null;
+  }
+
+  audioTracks(): MediaStreamTrack[] {
+    return this.#media?.audioTracks() ?? [];
+  }
+
+  replace(source: TrackSource, track: MediaStreamTrack | null): void {
+    this.#media?.replace(source, track);
+  }
+
+  close(): void {
+    this.#told = [null, ""];
+    this.#media?.close();
+  }
+
+  #begin(media: DirectMedia): void {
+    this.#media = media;
+    media.told(...this.#told);
+  }
+}

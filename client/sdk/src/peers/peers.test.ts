@@ -1,0 +1,209 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { PeerSignal } from "../protocol.gen";
+import type { PeerMessage, PeerRequest } from "../state";
+import type { PeersRoom } from "./peers";
+import { Peers } from "./peers";
+
+/** A browser's connection without media: its descriptions name the side that made them. */
+class FakeConnection {
+  static readonly all: FakeConnection[] = [];
+  onnegotiationneeded: (() => void) | null = null;
+  onicecandidate: ((event: unknown) => void) | null = null;
+  onconnectionstatechange: (() => void) | null = null;
+  ontrack: ((event: unknown) => void) | null = null;
+  connectionState: RTCPeerConnectionState = "new";
+  localDescription: { type: string; sdp: string } | null = null;
+  remote: { type: string; sdp: string } | null = null;
+  signaling = "stable";
+  restarts = 0;
+  readonly candidates: unknown[] = [];
+
+  constructor(readonly configuration: RTCConfiguration) {
+    FakeConnection.all.push(this);
+  }
+
+  addTransceiver(): void {
+    this.need();
+  }
+
+  need(): void {
+    queueMicrotask(() => this.onnegotiationneeded?.());
+  }
+
+  async setLocalDescription(): Promise<void> {
+    const type = this.signaling === "have-remote-offer" ? "answer" : "offer";
+    this.localDescription = { type, sdp: `${type} of ${FakeConnection.all.indexOf(this)}` };
+    this.signaling = type === "answer" ? "stable" : "have-local-offer";
+  }
+
+  async setRemoteDescription(description: { type: string; sdp: string }): Promise<void> {
+    this.remote = description;
+    this.signaling = description.type === "offer" ? "have-remote-offer" : "stable";
+  }
+
+  async addIceCandidate(candidate: unknown): Promise<void> {
+    this.candidates.push(candidate);
+  }
+
+  restartIce(): void {
+    this.restarts += 1;
+    this.need();
+  }
+
+  async getStats(): Promise<ReadonlyMap<string, unknown>> {
+    return new Map();
+  }
+
+  close(): void {
+    this.connectionState = "closed";
+  }
+
+  becomes(state: RTCPeerConnectionState): void {
+    this.connectionState = state;
+    this.onconnectionstatechange?.();
+  }
+}
+
+/** A room that passes messages between its participants as the edge does. */
+class FakeEdge {
+  readonly passed: string[] = [];
+  readonly #members = new Map<string, (message: PeerMessage) => void>();
+
+  join(name: string): PeersRoom & { leaves(id: string): void } {
+    let left: (left: { id: string }) => void = () => undefined;
+    const on = (event: string, listener: (value: never) => void): (() => void) => {
+      if (event === "peer_message") {
+        this.#members.set(name, listener as (message: PeerMessage) => void);
+      } else if (event === "participant_left") {
+        left = listener as typeof left;
+      }
+      return () => undefined;
+    };
+    return { on: on as PeersRoom["on"], tellPeers: (message) => this.#pass(name, message), leaves: (id) => left({ id }) };
+  }
+
+  async #pass(from: string, message: PeerRequest): Promise<void> {
+    await Promise.resolve();
+    const stamp = { from, device: `of-${from}`, sent_at: 1 };
+    if (message.type === "seek") {
+      this.passed.push(`${from}: seek`);
+      [...this.#members].filter(([name]) => name !== from).forEach(([, hear]) => hear({ type: "sought", ...stamp }));
+      return;
+    }
+    if (message.type !== "signal") {
+      throw Object.assign(new Error("refused"), { code: "forbidden" });
+    }
+    this.passed.push(`${from} → ${message.to}: ${message.signal.kind}`);
+    const { to, message: id, link, signal } = message;
+    this.#members.get(to)?.({ type: "signaled", ...stamp, to, message: id, signal, ...(link === undefined ? {} : { link }) });
+  }
+}
+
+beforeEach(() => {
+  FakeConnection.all.length = 0;
+  vi.stubGlobal("RTCPeerConnection", FakeConnection);
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const STREAM = { getTracks: () => [{ kind: "video" }] } as unknown as MediaStream;
+
+function watch(peers: Peers): string[] {
+  const log: string[] = [];
+  peers.on("log", (line) => log.push(line));
+  return log;
+}
+
+// Holds S4-SM-01, S0-MED-03.
+test("receivers seek, the broadcaster offers to each, and every state is logged", async () => {
+  const edge = new FakeEdge();
+  const [studio, hall, foyer] = ["studio", "hall", "foyer"].map((name) => new Peers(edge.join(name)));
+  const [log, heard] = [watch(studio as Peers), watch(hall as Peers)];
+  studio?.broadcast(STREAM);
+  hall?.receive();
+  await vi.advanceTimersByTimeAsync(100);
+  foyer?.receive();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(edge.passed).toEqual([
+    "hall: seek",
+    "studio → hall: offer",
+    "hall → studio: answer",
+    "foyer: seek",
+    "studio → foyer: offer",
+    "foyer → studio: answer",
+  ]);
+  const [toHall, ofHall] = FakeConnection.all;
+  expect(toHall?.configuration).toMatchObject({ iceCandidatePoolSize: 10, bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+  expect([toHall?.remote?.sdp, ofHall?.remote?.sdp]).toEqual(["answer of 1", "offer of 0"]);
+  for (const state of ["connecting", "connected", "disconnected", "failed"] as const) {
+    ofHall?.becomes(state);
+    toHall?.becomes(state);
+  }
+  // A failed connection is tried again: the broadcaster restarts it, and the receiver asks for that.
+  expect(toHall?.restarts).toBe(1);
+  for (const state of ["connecting", "connected", "disconnected", "failed"]) {
+    expect(log).toContain(`hall: ${state}`);
+    expect(heard).toContain(`studio: ${state}`);
+  }
+  await vi.advanceTimersByTimeAsync(100);
+  expect(heard).toContain("→ studio: request_offer");
+  // It stays lost, so its resources are released, and the receiver seeks again.
+  [ofHall, ofHall, ofHall].forEach((connection) => connection?.becomes("failed"));
+  expect(ofHall?.connectionState).toBe("closed");
+  expect(heard.some((line) => line.startsWith("studio: over"))).toBe(true);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(edge.passed.filter((line) => line === "hall: seek")).toHaveLength(2);
+  [studio, hall, foyer].forEach((peers) => peers?.close());
+  expect(FakeConnection.all.every(({ connectionState }) => connectionState === "closed")).toBe(true);
+});
+
+test("a receiver seeks until somebody broadcasts, and again when the broadcaster is gone", async () => {
+  const edge = new FakeEdge();
+  const room = edge.join("hall");
+  const hall = new Peers(room);
+  hall.receive();
+  await vi.advanceTimersByTimeAsync(11_000);
+  expect(edge.passed).toEqual(["hall: seek", "hall: seek", "hall: seek"]);
+  const studio = new Peers(edge.join("studio"));
+  studio.broadcast(STREAM);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(hall.link("studio")).not.toBeNull();
+  const before = edge.passed.length;
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(edge.passed.slice(before).filter((line) => line === "hall: seek")).toEqual([]);
+  studio.close();
+  room.leaves("studio");
+  await vi.advanceTimersByTimeAsync(10);
+  expect(hall.link("studio")).toBeNull();
+  expect(edge.passed.at(-1)).toBe("hall: seek");
+  hall.close();
+});
+
+test("a message that arrives twice, or belongs to an earlier connection, changes nothing", async () => {
+  const edge = new FakeEdge();
+  let hear: (message: PeerMessage) => void = () => undefined;
+  const room = { ...edge.join("hall"), on: ((event: string, listener: typeof hear) => {
+    if (event === "peer_message") {
+      hear = listener;
+    }
+    return () => undefined;
+  }) as PeersRoom["on"] };
+  const hall = new Peers(room);
+  hall.receive();
+  const told = (message: string, link: number, signal: PeerSignal): PeerMessage => ({
+    type: "signaled", from: "studio", device: "d", sent_at: 1, to: "hall", message, link, signal,
+  });
+  hear(told("1", 2 ** 31 + 5, { kind: "offer", sdp: "first" }));
+  await vi.advanceTimersByTimeAsync(10);
+  hear(told("1", 2 ** 31 + 5, { kind: "offer", sdp: "first" }));
+  hear(told("2", 2 ** 31 + 4, { kind: "candidates", candidates: [{ candidate: "c", mid: "0" }] }));
+  await vi.advanceTimersByTimeAsync(10);
+  expect(FakeConnection.all).toHaveLength(1);
+  expect(FakeConnection.all[0]?.candidates).toEqual([]);
+  hear(told("3", 2 ** 31 + 5, { kind: "candidates", candidates: [{ candidate: "c", mid: "0", ufrag: "u" }] }));
+  expect(FakeConnection.all[0]?.candidates).toEqual([{ candidate: "c", sdpMid: "0", usernameFragment: "u" }]);
+  hall.close();
+});
