@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 import { CrashBoundary } from "./crash";
+import { DemoBroadcast } from "./demo-broadcast";
 import { Home } from "./home";
 import { RoomPage } from "./room-page";
 import { readRoute } from "./route";
@@ -20,6 +21,8 @@ export function App() {
     <CrashBoundary>
       {route.page === "home" ? (
         <Home go={go} badLink={route.badLink} />
+      ) : route.page === "demo" ? (
+        <DemoBroadcast {...route.demo} />
       ) : (
         <RoomPage key={route.room} room={route.room} options={route.options} go={go} />
       )}

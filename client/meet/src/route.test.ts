@@ -11,6 +11,8 @@ describe("the address", () => {
     ["/r/", "home"],
     [`/r/${"x".repeat(65)}`, "home"],
     ["/other", "home"],
+    ["/demo/broadcast", "demo"],
+    ["/demo/other", "home"],
   ])("%s is %s", (path, expected) => {
     const route = readRoute(path, "");
     expect(route.page === "room" ? route.room : route.page).toBe(expected);
@@ -25,7 +27,7 @@ describe("the address", () => {
     ["/r/", "/r/"],
   ])("%s is a bad link that says %o", (path, expected) => {
     const route = readRoute(path, "");
-    expect(route.page === "home" ? route.badLink : route.room).toBe(expected);
+    expect(route.page === "home" ? route.badLink : route.page === "room" ? route.room : null).toBe(expected);
   });
 
   test("has devices on and the lobby shown unless it says otherwise", () => {

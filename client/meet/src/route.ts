@@ -7,7 +7,15 @@ export type Route =
       /** The invalid room name in the address, decoded for display; `null` if there is none. */
       readonly badLink: string | null;
     }
-  | { readonly page: "room"; readonly room: string; readonly options: Options };
+  | { readonly page: "room"; readonly room: string; readonly options: Options }
+  | { readonly page: "demo"; readonly demo: DemoOptions };
+
+/** The query of the demo of discovery. */
+export interface DemoOptions {
+  readonly room: string;
+  /** `null` lets the user choose. */
+  readonly role: "broadcaster" | "receiver" | null;
+}
 
 /** The query of a room's page. */
 export interface Options {
@@ -35,6 +43,9 @@ export function readRoute(pathname: string, search: string): Route {
   const room = decoded(/^\/r\/([^/]+)\/?$/.exec(pathname)?.[1] ?? "");
   if (ROOM.test(room)) {
     return { page: "room", room, options: readOptions(new URLSearchParams(search)) };
+  }
+  if (/^\/demo\/broadcast\/?$/.test(pathname)) {
+    return { page: "demo", demo: readDemo(new URLSearchParams(search)) };
   }
   const isHome = /^\/(index\.html)?$/.test(pathname);
   return { page: "home", badLink: isHome ? null : decoded(pathname.replace(/^\/r\/(?=.)/, "")) };
@@ -72,6 +83,11 @@ function readOptions(query: URLSearchParams): Options {
     codec: CODECS.find((codec) => codec === query.get("codec")) ?? null,
     profile: PROFILES.find((profile) => profile === query.get("profile")) ?? null,
   };
+}
+
+function readDemo(query: URLSearchParams): DemoOptions {
+  const [room, role] = [query.get("room") ?? "", query.get("role")];
+  return { room: ROOM.test(room) ? room : "demo-broadcast", role: role === "broadcaster" || role === "receiver" ? role : null };
 }
 
 /** A path may contain invalid percent-encoding. */

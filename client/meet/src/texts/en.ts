@@ -5,6 +5,17 @@ import type { Texts } from "./texts";
 export const en: Texts = {
   language: "English",
   tagline: "Video calls in your browser. Create a room and share the link.",
+  demo: {
+    title: "Broadcast",
+    explanation: "One person broadcasts, and everyone else with this page open can watch. Video and sound travel directly between your browsers.",
+    broadcast: "Start broadcasting",
+    watch: "Watch",
+    picture: "Video",
+    nobody: "Looking for a broadcast…",
+    receiving: "You’re watching live.",
+    watching: (count) => (count === 1 ? "1 person is watching" : `${count} people are watching`),
+    log: "Log",
+  },
   record: "Record the call",
   stopRecording: "Stop recording",
   recordingStarts: "Starting the recording…",

@@ -7,6 +7,18 @@ type DeviceErrorCode = Exclude<Extract<RoomError["code"], `device_${string}`>, "
 export interface Texts {
   readonly language: string;
   readonly tagline: string;
+  /** The page `/demo/broadcast`. */
+  readonly demo: {
+    readonly title: string;
+    readonly explanation: string;
+    readonly broadcast: string;
+    readonly watch: string;
+    readonly picture: string;
+    readonly nobody: string;
+    readonly receiving: string;
+    watching(count: number): string;
+    readonly log: string;
+  };
   readonly record: string;
   readonly stopRecording: string;
   readonly recordingStarts: string;
