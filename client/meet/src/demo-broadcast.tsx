@@ -48,7 +48,10 @@ function Running({ room, role }: { readonly room: string; readonly role: "broadc
   const texts = useTexts();
   const { log, stream, receivers } = useDemo(room, role);
   const list = useRef<HTMLOListElement>(null);
-  useEffect(() => list.current?.lastElementChild?.scrollIntoView({ block: "nearest" }), [log]);
+  useEffect(() => {
+    // Its result may be a promise, which is no cleanup.
+    void list.current?.lastElementChild?.scrollIntoView({ block: "nearest" });
+  }, [log]);
   return (
     <>
       <video ref={(element) => void show(element, stream)} autoPlay playsInline muted aria-label={texts.demo.picture} />

@@ -1,7 +1,7 @@
-/** Direct media of a call; its code is loaded when a room announces it for the first time. */
+/** Direct media of a call; its code is loaded in rooms that may announce it. */
 import type { DirectHost, DirectMedia } from "./peers/direct-media";
 import type { PeersRoom } from "./peers/peers";
-import type { DirectInfo, ParticipantId, TrackSource } from "./protocol.gen";
+import type { DirectInfo, ParticipantId, RoomInfo, TrackSource } from "./protocol.gen";
 import type { Participant } from "./snapshot";
 
 type CallHost = Omit<DirectHost, "room" | "expected" | "hold"> & { hold(): void };
@@ -28,11 +28,11 @@ export class DirectCall {
     };
   }
 
-  /** The room's announcement. */
-  told(direct: DirectInfo | null, self: ParticipantId): void {
-    this.#told = [direct, self];
-    this.#media?.told(direct, self);
-    if (direct !== null && !this.#isLoading) {
+  /** The room's properties. */
+  told({ direct, peer_to_peer_max: most }: Partial<RoomInfo>, self: ParticipantId): void {
+    this.#told = [direct ?? null, self];
+    this.#media?.told(...this.#told);
+    if (most && !this.#isLoading) {
       this.#isLoading = true;
       // Without the code, the media stays at the node.
       void import("./peers/direct-media").then((loaded) => this.#begin(new loaded.DirectMedia(this.#host)), () => undefined);

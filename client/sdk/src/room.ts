@@ -334,7 +334,7 @@ export class Room extends RoomRequests {
       this.#transport.publish(this.#sources(after));
     }
     if (before.room !== after.room && after.self !== null) {
-      this.#direct.told(after.room?.direct ?? null, after.self);
+      this.#direct.told(after.room ?? {}, after.self);
     }
   }
 

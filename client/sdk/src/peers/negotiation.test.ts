@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { PeerSignal } from "../protocol.gen";
 import type { Negotiation, NegotiationCommand, NegotiationEvent } from "./negotiation";
-import { ANSWER_MS, BATCH_MS, RESTARTS_MAX, RETRY_MS, TRIES_MAX, begin, negotiate, wakeAt } from "./negotiation";
+import { ANSWER_MS, BATCH_MS, REPEATS_MAX, RESTARTS_MAX, RETRY_MS, TRIES_MAX, begin, negotiate, wakeAt } from "./negotiation";
 
 /** One side: a model of the browser that makes descriptions, rolls back, and tells how it ended. */
 class Side {
@@ -246,16 +246,24 @@ test("each state is told; a failed connection is restarted, and given up after t
   expect(side.state.deadlines).toEqual({});
 });
 
-test("an offer without an answer is made again", () => {
+test("an offer without an answer is sent again, and given up in the end", () => {
   const side = new Side("a", false);
   side.addTrack();
   side.work();
   side.work();
   side.take({ on: "sent" });
   expect(wakeAt(side.state)).toBe(ANSWER_MS);
-  side.now = ANSWER_MS;
+  for (let repeat = 1; repeat <= REPEATS_MAX; repeat += 1) {
+    side.now += ANSWER_MS;
+    side.take({ on: "wake" });
+    expect(side.commands.filter((command) => command.do === "repeat_local")).toHaveLength(repeat);
+    side.take({ on: "local_set", kind: "offer", sdp: "offer 1 with candidates" });
+    side.take({ on: "sent" });
+  }
+  expect(side.outgoing.map(({ sdp }) => sdp)).toEqual(["offer 1", ...Array<string>(REPEATS_MAX).fill("offer 1 with candidates")]);
+  side.now += ANSWER_MS;
   side.take({ on: "wake" });
-  expect(side.commands.at(-1)).toEqual({ do: "restart_ice" });
+  expect(side.commands.at(-1)).toEqual({ do: "give_up", why: "no answer" });
 });
 
 test("a side that may not offer asks for an offer", () => {

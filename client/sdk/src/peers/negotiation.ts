@@ -12,8 +12,12 @@ export const BATCH_MS = 50;
 export const RETRY_MS = 1_000;
 /** Then the connection is given up. */
 export const TRIES_MAX = 10;
-/** An offer without an answer, and a lost connection, are started over after this time. */
-export const ANSWER_MS = 10_000;
+/** An offer without an answer is sent again after this time: the other side may not have been there yet. */
+export const ANSWER_MS = 3_000;
+export const REPEATS_MAX = 5;
+/** Time for a restarted connection. */
+export const RECONNECT_MS = 10_000;
+/** A connection that stays disconnected for this long is restarted. */
 export const DISCONNECTED_MS = 5_000;
 export const RESTARTS_MAX = 3;
 /** As many as the room passes on in one message. */
@@ -41,6 +45,8 @@ export interface Negotiation {
   readonly sending: "nothing" | "waits" | "pauses";
   readonly tries: number;
   readonly restarts: number;
+  /** Of the offer that waits for its answer. */
+  readonly repeats: number;
   readonly connection: RTCPeerConnectionState;
   readonly deadlines: { readonly [name in Deadline]?: number };
 }
@@ -63,6 +69,8 @@ export type NegotiationEvent =
 export type NegotiationCommand =
   /** An offer if the connection is stable, else the answer; the browser rolls its own offer back where necessary. */
   | { readonly do: "set_local" }
+  /** Reports the offer that waits for an answer again, with all candidates so far. */
+  | { readonly do: "repeat_local" }
   | { readonly do: "set_remote"; readonly kind: "offer" | "answer"; readonly sdp: string }
   | { readonly do: "add_candidates"; readonly candidates: readonly PeerCandidate[] }
   | { readonly do: "send"; readonly signal: PeerSignal; readonly again: boolean }
@@ -86,6 +94,7 @@ export function begin({ polite, mayOffer = true }: { polite: boolean; mayOffer?:
     sending: "nothing",
     tries: 0,
     restarts: 0,
+    repeats: 0,
     connection: "new",
     deadlines: {},
   };
@@ -226,7 +235,7 @@ class Work {
 
   #remoteSet(kind: "offer" | "answer"): void {
     if (kind === "answer") {
-      this.#update({ applyingAnswer: false, stable: true });
+      this.#update({ applyingAnswer: false, stable: true, repeats: 0 });
       this.#expect("answer", null);
     } else {
       this.#update({ stable: false, applyingOffers: this.state.applyingOffers - 1 });
@@ -293,7 +302,7 @@ class Work {
       return this.#giveUp("the connection failed");
     }
     this.#update({ restarts });
-    this.#expect("reconnect", ANSWER_MS);
+    this.#expect("reconnect", RECONNECT_MS);
     if (this.state.mayOffer) {
       this.commands.push({ do: "restart_ice" });
     } else {
@@ -321,9 +330,20 @@ class Work {
     if (due("retry")) {
       this.#update({ sending: "nothing" });
     }
-    const [isUnanswered, isLost] = [due("answer"), due("reconnect")];
-    if (isUnanswered || isLost) {
+    if (due("answer")) {
+      this.#repeat();
+    }
+    if (due("reconnect")) {
       this.#restart();
     }
+  }
+
+  #repeat(): void {
+    const repeats = this.state.repeats + 1;
+    if (repeats > REPEATS_MAX) {
+      return this.#giveUp("no answer");
+    }
+    this.#update({ repeats, making: true });
+    this.commands.push({ do: "repeat_local" });
   }
 }

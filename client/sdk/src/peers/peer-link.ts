@@ -145,6 +145,8 @@ export class PeerLink extends Emitter<LinkEvents> {
     switch (command.do) {
       case "set_local":
         return void this.#setLocal();
+      case "repeat_local":
+        return this.#tellLocal();
       case "set_remote":
         return void this.#setRemote(command.kind, command.sdp);
       case "add_candidates":
@@ -166,6 +168,10 @@ export class PeerLink extends Emitter<LinkEvents> {
     } catch {
       return this.#take({ on: "local_failed" });
     }
+    this.#tellLocal();
+  }
+
+  #tellLocal(): void {
     const { localDescription } = this.connection;
     if (localDescription === null || localDescription.type === "rollback" || localDescription.type === "pranswer") {
       return this.#take({ on: "local_failed" });
