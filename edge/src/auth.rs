@@ -2,11 +2,12 @@
 
 use crate::internal::ResumeClaims;
 use crate::upgrade::Protocols;
-use crate::{clock, log};
+use crate::{clock, issuers, log};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use edge_core::connection_key::{ConnectionKeys, Opened};
 use edge_core::door::Address;
+use edge_core::issuers::Issuers;
 use edge_core::room::ResumeKeys;
 use edge_core::secret;
 use shared::token::{self, Claims, Guest, GuestClaims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
@@ -31,12 +32,24 @@ impl From<TokenError> for AuthError {
 }
 
 /// The claims of a participant who may join `room`, from the token among the offered sub-protocols.
-pub(crate) fn participant(protocols: &Protocols, room: &RoomId, env: &Env) -> Result<JoinClaims, AuthError> {
+pub(crate) async fn participant(
+    protocols: &Protocols,
+    room: &RoomId,
+    (env, issuers): (&Env, &Issuers),
+) -> Result<JoinClaims, AuthError> {
     if !protocols.offers(signal::SUBPROTOCOL) {
         return Err(AuthError::Refused(ErrorCode::UnsupportedVersion));
     }
     let token = protocols.token().ok_or(AuthError::Refused(ErrorCode::BadToken))?;
-    let claims: JoinClaims = token::verify(token, &keys(env, TOKEN_KEYS)?, clock::now())?;
+    join_claims(token, room, (env, issuers)).await
+}
+
+/// The claims of a token of our own or of another issuer.
+async fn join_claims(token: &str, room: &RoomId, (env, issuers): (&Env, &Issuers)) -> Result<JoinClaims, AuthError> {
+    let claims = match issuers::verify(token, issuers, room).await? {
+        Some(claims) => claims,
+        None => token::verify(token, &keys(env, TOKEN_KEYS)?, clock::now())?,
+    };
     check_join(claims, room)
 }
 
@@ -78,8 +91,12 @@ pub(crate) fn has_bearer(request: &Request) -> bool {
 }
 
 /// The caller of an HTTP request about `room`.
-pub(crate) fn participant_by_bearer(request: &Request, room: &RoomId, env: &Env) -> Result<JoinClaims, AuthError> {
-    check_join(bearer(request, &keys(env, TOKEN_KEYS)?)?, room)
+pub(crate) async fn participant_by_bearer(
+    request: &Request,
+    room: &RoomId,
+    accepted: (&Env, &Issuers),
+) -> Result<JoinClaims, AuthError> {
+    join_claims(&bearer_token(request)?, room, accepted).await
 }
 
 pub(crate) fn node(request: &Request, env: &Env) -> Result<NodeClaims, AuthError> {
@@ -206,6 +223,10 @@ fn check_join(mut claims: JoinClaims, room: &RoomId) -> Result<JoinClaims, AuthE
 }
 
 fn bearer<C: Claims>(request: &Request, keys: &[Key]) -> Result<C, AuthError> {
+    Ok(token::verify(&bearer_token(request)?, keys, clock::now())?)
+}
+
+fn bearer_token(request: &Request) -> Result<String, AuthError> {
     let header = request.headers().get("Authorization").ok().flatten();
     // RFC 9110 §11.1: the scheme is case-insensitive.
     let token = header
@@ -213,7 +234,7 @@ fn bearer<C: Claims>(request: &Request, keys: &[Key]) -> Result<C, AuthError> {
         .and_then(|header| header.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (_, token) = token.ok_or(AuthError::Refused(ErrorCode::BadToken))?;
-    Ok(token::verify(token.trim(), keys, clock::now())?)
+    Ok(token.trim().to_owned())
 }
 
 fn keys(env: &Env, name: &'static str) -> Result<Vec<Key>, AuthError> {

@@ -1,5 +1,6 @@
 //! The Worker's configuration variables, parsed once; all mistakes are reported together.
 
+use edge_core::issuers::Issuers;
 use edge_core::presign::Storage;
 use serde::Serialize;
 use shared::signal::IceServer;
@@ -28,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) login_url: Option<String>,
     /// `None` turns traces off.
     pub(crate) collector: Option<Collector>,
+    pub(crate) issuers: Issuers,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -130,6 +132,8 @@ impl Config {
         let guests = note(&mut mistakes, "GUESTS", parse_guests(lookup("GUESTS").as_deref()));
         let login_url = note(&mut mistakes, "LOGIN_URL", parse_login_url(lookup("LOGIN_URL"))).flatten();
         let collector = note(&mut mistakes, "OTLP", parse_collector(&lookup)).flatten();
+        let issuers = lookup("TOKEN_ISSUERS").map_or(Ok(Issuers::default()), |text| Issuers::parse(&text));
+        let issuers = note(&mut mistakes, "TOKEN_ISSUERS", issuers).unwrap_or_default();
         if let (Some(region), Some(regions)) = (&region_default, &regions)
             && !regions.contains_key(region)
         {
@@ -139,7 +143,19 @@ impl Config {
             (Some(region_default), Some(regions), Some(parts), Some(ice_servers), Some(origins), Some(guests))
                 if mistakes.is_empty() =>
             {
-                Ok(Self { region_default, regions, parts, ice_servers, origins, storage, guests, login_url, collector })
+                let settings = Self {
+                    region_default,
+                    regions,
+                    parts,
+                    ice_servers,
+                    origins,
+                    storage,
+                    guests,
+                    login_url,
+                    collector,
+                    issuers,
+                };
+                Ok(settings)
             }
             _ => Err(ConfigError(mistakes)),
         }

@@ -27,6 +27,7 @@ mod exec;
 mod fault;
 mod fleet_object;
 mod internal;
+mod issuers;
 mod log;
 mod random;
 mod refusal;

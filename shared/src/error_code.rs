@@ -47,6 +47,8 @@ error_codes! {
     BadToken = "bad_token", false;
     /// The token has expired or is not valid yet.
     TokenExpired = "token_expired", false;
+    /// The keys of the token's issuer cannot be read now.
+    IssuerUnavailable = "issuer_unavailable", true;
     /// The single-use token (`jti`) has been used.
     TokenUsed = "token_used", false;
     /// The token is for another room.
@@ -182,7 +184,11 @@ impl ErrorCode {
             Self::RateLimited => 429,
             Self::Internal | Self::RecordingFailed => 500,
             Self::DiskFull => 507,
-            Self::NoMediaNode | Self::MediaNodeLost | Self::RecordingUnavailable | Self::StorageUnavailable => 503,
+            Self::NoMediaNode
+            | Self::MediaNodeLost
+            | Self::RecordingUnavailable
+            | Self::StorageUnavailable
+            | Self::IssuerUnavailable => 503,
         }
     }
 }

@@ -108,6 +108,19 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 pub const TOKEN_LEEWAY_MS: u64 = 30_000;
 /// Longest lifetime of a join token.
 pub const JOIN_TOKEN_LIFETIME_MS_MAX: u64 = 24 * 3_600_000;
+/// Most issuers whose tokens a deployment accepts.
+pub const TOKEN_ISSUERS_MAX: usize = 8;
+/// Most keys of an issuer, and most bytes of the document with them.
+pub const ISSUER_KEYS_MAX: usize = 32;
+pub const ISSUER_KEYS_BYTES_MAX: usize = 64 * 1024;
+/// Time after which an issuer's keys are read again, and for which they serve if they cannot be read.
+pub const ISSUER_KEYS_FRESH_MS: u64 = 10 * 60_000;
+pub const ISSUER_KEYS_KEPT_MS: u64 = 24 * 3_600_000;
+/// An isolate reads an issuer's keys at most this many times in this time.
+pub const ISSUER_READS_MAX: u32 = 8;
+pub const ISSUER_READS_PER_MS: u64 = 30_000;
+/// Time for an issuer's answer.
+pub const ISSUER_TIMEOUT_MS: u64 = 5_000;
 /// Lifetime of a guest's join token. The page requests another one when needed.
 pub const GUEST_TOKEN_LIFETIME_MS: u64 = 3_600_000;
 /// Lifetime of a guest's pass: a guest who closes the laptop over lunch keeps their identity.

@@ -54,6 +54,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   not_found: { class: "signaling_error", words: "This room doesn’t exist." },
   bad_token: { class: "security_error", words: "This invitation isn’t valid." },
   token_expired: { class: "security_error", words: "This invitation has expired. Ask for a new one." },
+  issuer_unavailable: { class: "network_error", words: "The login service isn’t responding. Try again in a moment." },
   token_used: { class: "security_error", words: "This invitation has already been used. Ask for a new one." },
   wrong_room: { class: "security_error", words: "This invitation is for another room." },
   forbidden: { class: "security_error", words: "You’re not allowed to do that." },

@@ -23,7 +23,7 @@ export const CHAT_TEXT_BYTES_MAX = 2000;
 export const CHAT_MESSAGES_MAX = 200;
 export const PEER_CANDIDATES_PER_FRAME = 32;
 export const VIEW_PARTICIPANTS_MAX = 24;
-export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "not_started", "participant_away", "no_media_node", "media_node_lost", "recording_not_over", "room_empty", "storage_unavailable", "disk_full", "internal"];
+export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["issuer_unavailable", "timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "not_started", "participant_away", "no_media_node", "media_node_lost", "recording_not_over", "room_empty", "storage_unavailable", "disk_full", "internal"];
 
 /**
  * Milliseconds since 1970-01-01T00:00:00Z.
@@ -69,7 +69,7 @@ export type Mid = string;
 /**
  * The reason for a refusal, for programs.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "time_limit" | "not_started" | "wrong_state" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "participant_away" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "issuer_unavailable" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "time_limit" | "not_started" | "wrong_state" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "participant_away" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
 
 export type MediaKind = "audio" | "video";
 

@@ -19,6 +19,7 @@
 pub mod connection_key;
 pub mod door;
 pub mod fleet;
+pub mod issuers;
 pub mod objects;
 pub mod presign;
 pub mod random;

@@ -119,7 +119,7 @@ fn document(method: &str) -> Result<Response, RouteError> {
 /// The platform counts per location, so that no single object handles all requests.
 async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) -> Result<Caller, RouteError> {
     let caller = match id.takes_join_token() && auth::has_bearer(&arrival.request) {
-        true => who_may_record(arrival, room)?,
+        true => who_may_record(arrival, room).await?,
         false => {
             let key = auth::api_key(&arrival.request, arrival.env)?;
             key.map(|id| Caller { counted: format!("key:{id}"), by: None }).ok_or_else(Refusal::bad_api_key)
@@ -135,9 +135,9 @@ async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) ->
 }
 
 /// The participant from the request's join token, if they may record in the room.
-fn who_may_record(arrival: &Arrival<'_>, room: Option<&String>) -> Result<Result<Caller, Refusal>, AuthError> {
+async fn who_may_record(arrival: &Arrival<'_>, room: Option<&String>) -> Result<Result<Caller, Refusal>, AuthError> {
     let Some(room) = room.and_then(|room| RoomId::parse(room).ok()) else { return Ok(Err(Refusal::no_such_path())) };
-    match auth::participant_by_bearer(&arrival.request, &room, arrival.env) {
+    match auth::participant_by_bearer(&arrival.request, &room, (arrival.env, &arrival.config.issuers)).await {
         Ok(claims) if claims.grants.record => {
             let counted = format!("participant:{room}:{}", claims.sub);
             let by = Bearer { participant: claims.sub, is_guest: claims.guest.is_some() };

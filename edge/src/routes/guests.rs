@@ -78,7 +78,8 @@ pub(super) async fn policy(arrival: &Arrival<'_>) -> Result<Response, RouteError
 /// True if the room is being recorded. `None` for people who cannot join it: their token is for another room, guests are
 /// not allowed, or they are banned.
 async fn recorded(arrival: &Arrival<'_>, room: &RoomId) -> Result<Option<bool>, RouteError> {
-    let claims = match auth::participant_by_bearer(&arrival.request, room, arrival.env) {
+    let claims = match auth::participant_by_bearer(&arrival.request, room, (arrival.env, &arrival.config.issuers)).await
+    {
         Ok(claims) => Some(claims),
         Err(AuthError::Refused(_)) if arrival.config.guests != Guests::Off && !auth::has_bearer(&arrival.request) => {
             None

@@ -61,7 +61,7 @@ pub(super) async fn admit(
     let verified = match check_origin(arrival) {
         Err(error) => Err(error),
         Ok(()) if is_resuming => auth::resuming(protocols, room, arrival.env).map(Client::Returns),
-        Ok(()) => participant(arrival, protocols, room).map(Client::Joins),
+        Ok(()) => participant(arrival, protocols, room).await.map(Client::Joins),
     };
     match verified {
         Ok(Client::Joins(claims)) => {
@@ -101,8 +101,8 @@ fn explain(arrival: &Arrival<'_>, code: ErrorCode, room: &RoomId) -> Result<Resu
     Ok(Err(code))
 }
 
-fn participant(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> Result<JoinClaims, AuthError> {
-    let mut claims = auth::participant(protocols, room, arrival.env)?;
+async fn participant(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> Result<JoinClaims, AuthError> {
+    let mut claims = auth::participant(protocols, room, (arrival.env, &arrival.config.issuers)).await?;
     if let Some(guest) = &mut claims.guest {
         guest.from = blind_address(arrival, room)?;
     }

@@ -285,6 +285,7 @@ export const de: Texts = {
     body_too_large: REFUSED_REQUEST,
     not_found: "Diesen Raum gibt es nicht.",
     bad_token: "Diese Einladung ist ungültig.",
+    issuer_unavailable: "Der Anmeldedienst antwortet nicht. Versuche es gleich noch einmal.",
     token_expired: "Diese Einladung ist abgelaufen. Bitte um eine neue.",
     token_used: "Diese Einladung wurde schon benutzt. Bitte um eine neue.",
     wrong_room: "Diese Einladung gilt für einen anderen Raum.",
