@@ -26,7 +26,7 @@ import { recoveryOf } from "./recovery";
 import { Stopwatch, type Timings } from "./timings";
 import { mayPublish } from "./token";
 import { Transport } from "./transport";
-import { Uplink } from "./uplink";
+import { Uplink, profiled } from "./uplink";
 
 let warm: Peer | null = null;
 
@@ -60,7 +60,7 @@ export class Room extends RoomRequests {
     if (typeof RTCPeerConnection === "undefined") {
       throw new RoomError("unsupported_browser");
     }
-    const room = new Room(options);
+    const room = new Room(options, options.profile ? await profiled(options.profile, signal) : new Uplink(null));
     const abort = (): void => void room.leave();
     signal?.addEventListener("abort", abort, { once: true });
     room.#dispatch({ on: "start" });
@@ -87,11 +87,11 @@ export class Room extends RoomRequests {
     };
   }
 
-  private constructor(options: JoinOptions) {
+  private constructor(options: JoinOptions, uplink: Uplink) {
     super();
     this.#local = new LocalMedia(options, { changed: () => this.#screenChanged(), muted: (source, muted) => this.#mute(source, muted) });
     this.#speakerId = options.speakerId ?? null;
-    this.#uplink = new Uplink(options.profile ?? null);
+    this.#uplink = uplink;
     this.#state = initial({
       attemptPrefix: randomId(),
       seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,

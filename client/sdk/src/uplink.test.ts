@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { ProfileController } from "./profile";
 import { NO_PICTURE, Uplink } from "./uplink";
 
 const look = (second: number, availableBps: number | null, sentLost = 0): Parameters<Uplink["take"]>[0] => ({
@@ -17,7 +18,7 @@ test("without a profile nothing is limited until the uplink carries no picture",
 });
 
 test("a profile limits the camera, and comes back after the picture was gone", () => {
-  const uplink = new Uplink("soulseer");
+  const uplink = new Uplink(new ProfileController("soulseer"));
   expect(uplink.take(look(0, 5_000_000), true)).toEqual({ limit: { bitrateBps: 3_000_000, lines: 1_080, framesPerSecond: 30 } });
   for (let second = 1; second <= 6; second += 1) {
     uplink.take(look(second, 50_000), true);
@@ -30,7 +31,7 @@ test("a profile limits the camera, and comes back after the picture was gone", (
 });
 
 test("loss is told in percent", () => {
-  const uplink = new Uplink("kaa");
+  const uplink = new Uplink(new ProfileController("kaa"));
   expect(uplink.take(look(0, null, 0.09), true)).toEqual({});
   expect(uplink.take(look(5, null, 0.11), true)).toMatchObject({ warning: { type: "packet_loss", value: 11 } });
 });

@@ -1,8 +1,7 @@
 /** Derives the camera's limit and user notifications from the uplink statistics. Pure; time is an argument. */
 import { Attempts } from "./attempts";
 import { AudioOnly } from "./audio-only";
-import type { CameraLimit, Profile, QualityWarning } from "./profile";
-import { ProfileController } from "./profile";
+import type { CameraLimit, Profile, ProfileController, QualityWarning } from "./profile";
 
 export interface UplinkCounters {
   readonly atMs: number;
@@ -20,13 +19,20 @@ export interface UplinkNews {
 
 export const NO_PICTURE: CameraLimit = { bitrateBps: 0, lines: null, framesPerSecond: null };
 
+/** The uplink of a call with a profile, whose code few calls need. */
+export async function profiled(profile: Profile, signal?: AbortSignal): Promise<Uplink> {
+  const loaded = await import("./profile");
+  signal?.throwIfAborted();
+  return new Uplink(new loaded.ProfileController(profile));
+}
+
 export class Uplink {
   readonly #profile: ProfileController | null;
   readonly #audioOnly = new AudioOnly();
   readonly attempts = new Attempts();
 
-  constructor(profile: Profile | null) {
-    this.#profile = profile === null ? null : new ProfileController(profile);
+  constructor(profile: ProfileController | null) {
+    this.#profile = profile;
   }
 
   /** The camera's limit; `null` means no limit. */
