@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => edge.stop());
 
-// Holds S3-SIG-02.
+// Holds S3-SIG-02, S3-SIG-06.
 test("a call with glare, asleep after every step", () =>
   Flow.play(edge, "kaa", asleep, async (flow) => {
     // `join` → `joined {participants[]}`; `user-joined` for the others.

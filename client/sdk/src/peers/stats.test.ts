@@ -33,6 +33,7 @@ test("rates are differences, in bits per second, percent and milliseconds", () =
   });
 });
 
+// Holds S3-SIG-06.
 test("warnings have a severity", () => {
   const reader = new StatsReader();
   reader.take(look(1), 1_000);
