@@ -14,11 +14,15 @@ use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RoomId};
 use crate::limits;
 use crate::object;
-use crate::signal::{BanInfo, BanTerm, CallInfo, CallState, ParticipantChange, ParticipantInfo, RoomChange};
+use crate::signal::{
+    BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo, QualityProfile,
+    RoomChange, RoomType,
+};
 use crate::text::Text;
 use crate::time::UnixMillis;
 use crate::token::{Bandwidth, Grants};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeSet;
 
 /// Path of the OpenAPI document.
 pub const OPENAPI_PATH: &str = "/v1/openapi.json";
@@ -97,7 +101,7 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
-    /// The longest duration of the call, from its start: 1 s to 7 days. 0 lifts the limit.
+    /// The longest duration of the call, from its start: 7 days at most. 0 lifts the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 604_800_000)))]
     pub duration_ms_max: Option<u64>,
@@ -106,6 +110,26 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 32_503_680_000_000_i64)))]
     pub starts_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_type: Option<RoomType>,
+    /// If true, the room is in the list of public rooms; has no effect while it is `private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public: Option<bool>,
+    /// Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityProfile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<Duplicates>,
+    /// If true, guests wait until a moderator admits them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lobby: Option<bool>,
+    /// The participants who may join besides moderators; replaces all. An empty list lifts the limit, unless the room is
+    /// `private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 200)))]
+    pub invited: Option<Vec<ParticipantId>>,
 }
 
 /// Changes to a room; absent fields stay unchanged.
@@ -132,7 +156,7 @@ pub struct RoomPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
-    /// The longest duration of the call, from its start: 1 s to 7 days. 0 lifts the limit.
+    /// The longest duration of the call, from its start: 7 days at most. 0 lifts the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 604_800_000)))]
     pub duration_ms_max: Option<u64>,
@@ -141,6 +165,26 @@ pub struct RoomPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 32_503_680_000_000_i64)))]
     pub starts_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_type: Option<RoomType>,
+    /// If true, the room is in the list of public rooms; has no effect while it is `private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public: Option<bool>,
+    /// Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityProfile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<Duplicates>,
+    /// If true, guests wait until a moderator admits them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lobby: Option<bool>,
+    /// The participants who may join besides moderators; replaces all. An empty list lifts the limit, unless the room is
+    /// `private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 200)))]
+    pub invited: Option<Vec<ParticipantId>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +211,14 @@ pub struct Room {
     pub started_at: Option<UnixMillis>,
     /// The time at which the call ends by itself; null before its start and without a limit.
     pub ends_at: Option<UnixMillis>,
+    pub room_type: RoomType,
+    pub public: bool,
+    pub features: Features,
+    /// Null if clients may choose.
+    pub quality: Option<QualityProfile>,
+    pub duplicates: Duplicates,
+    pub lobby: bool,
+    pub invited: BTreeSet<ParticipantId>,
 }
 
 /// Pauses a call.
@@ -339,34 +391,43 @@ impl Bounds for ParticipantPatch {
 
 impl From<RoomRequest> for RoomChange {
     fn from(request: RoomRequest) -> Self {
-        let RoomRequest {
-            name: _,
-            locked,
-            metadata,
-            participants_max,
-            peer_to_peer_max,
-            empty_timeout_ms,
-            duration_ms_max,
-            starts_at,
-        } = request;
-        let starts_at = starts_at.map(UnixMillis);
-        Self { locked, metadata, participants_max, peer_to_peer_max, empty_timeout_ms, duration_ms_max, starts_at }
+        Self {
+            locked: request.locked,
+            metadata: request.metadata,
+            participants_max: request.participants_max,
+            peer_to_peer_max: request.peer_to_peer_max,
+            empty_timeout_ms: request.empty_timeout_ms,
+            duration_ms_max: request.duration_ms_max,
+            starts_at: request.starts_at.map(UnixMillis),
+            room_type: request.room_type,
+            public: request.public,
+            features: request.features,
+            quality: request.quality,
+            duplicates: request.duplicates,
+            lobby: request.lobby,
+            invited: request.invited,
+        }
     }
 }
 
 impl From<RoomPatch> for RoomChange {
     fn from(patch: RoomPatch) -> Self {
-        let RoomPatch {
-            locked,
-            metadata,
-            participants_max,
-            peer_to_peer_max,
-            empty_timeout_ms,
-            duration_ms_max,
-            starts_at,
-        } = patch;
-        let starts_at = starts_at.map(UnixMillis);
-        Self { locked, metadata, participants_max, peer_to_peer_max, empty_timeout_ms, duration_ms_max, starts_at }
+        Self {
+            locked: patch.locked,
+            metadata: patch.metadata,
+            participants_max: patch.participants_max,
+            peer_to_peer_max: patch.peer_to_peer_max,
+            empty_timeout_ms: patch.empty_timeout_ms,
+            duration_ms_max: patch.duration_ms_max,
+            starts_at: patch.starts_at.map(UnixMillis),
+            room_type: patch.room_type,
+            public: patch.public,
+            features: patch.features,
+            quality: patch.quality,
+            duplicates: patch.duplicates,
+            lobby: patch.lobby,
+            invited: patch.invited,
+        }
     }
 }
 
@@ -437,33 +498,26 @@ mod tests {
         let (locked, participants_max, empty_timeout_ms) = (Some(true), Some(3), Some(2_000));
         let peer_to_peer_max = Some(2);
         let metadata = || metadata.clone();
-        let (duration_ms_max, starts_at) = (Some(60_000), Some(1_800_000_000_000));
-        check(
-            &RoomRequest {
-                name: room,
-                locked,
-                metadata: metadata(),
-                participants_max,
-                peer_to_peer_max,
-                empty_timeout_ms,
-                duration_ms_max,
-                starts_at,
-            },
-            1,
-        );
-        let metadata_too = metadata();
-        check(
-            &RoomPatch {
-                locked,
-                metadata: metadata_too,
-                participants_max,
-                peer_to_peer_max,
-                empty_timeout_ms,
-                duration_ms_max,
-                starts_at,
-            },
-            1,
-        );
+        let rules = RoomPatch {
+            locked,
+            metadata: metadata(),
+            participants_max,
+            peer_to_peer_max,
+            empty_timeout_ms,
+            duration_ms_max: Some(60_000),
+            starts_at: Some(1_800_000_000_000),
+            room_type: Some(RoomType::Video),
+            public: Some(true),
+            features: Some(Features::default()),
+            quality: Some(QualityProfile::Kaa),
+            duplicates: Some(Duplicates::Reject),
+            lobby: Some(true),
+            invited: Some(vec![ParticipantId::parse("ada").expect("valid")]),
+        };
+        check(&rules, 2);
+        let request = serde_json::to_value(&rules).expect("JSON");
+        let request: RoomRequest = serde_json::from_value(request).expect("the same fields");
+        check(&RoomRequest { name: room, ..request }, 2);
         check(&PauseRequest { reason: Some("a break".into()) }, 1);
         let (grants, bandwidth) = (Some(Grants::default()), Some(bandwidth));
         check(&ParticipantPatch { name, metadata: metadata(), grants, bandwidth }, 3);

@@ -1,6 +1,6 @@
 //! A room as its participants see it.
 
-use super::CallState;
+use super::{CallState, Features, QualityProfile, RoomType};
 use crate::ids::{Mid, ParticipantId, TrackId};
 use crate::object;
 use crate::rtp_parameters::MediaKind;
@@ -54,6 +54,22 @@ pub struct RoomInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub ends_at: Option<UnixMillis>,
+    /// The purpose of the room; absent if `instant`.
+    #[serde(default, skip_serializing_if = "RoomType::is_instant")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<RoomType>"))]
+    pub room_type: RoomType,
+    /// True if the application may list the room publicly.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+    pub public: bool,
+    /// The room's features; absent if all are on.
+    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Features::are_all_on")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Features>"))]
+    pub features: Features,
+    /// The limits of a client's camera, unless its application chooses others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub quality: Option<QualityProfile>,
 }
 
 /// Participants who connect to each other, so that their media needs no node.

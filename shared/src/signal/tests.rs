@@ -125,7 +125,7 @@ fn bad_frames_get_a_code() {
     check_refused(r#"{"type":"kick","id":5,"participant":"a","ban":{"for":1}}"#, ErrorCode::InvalidMessage, Some(5));
     check_refused(r#"{"type":"update_room","id":6,"participants_max":0}"#, ErrorCode::InvalidMessage, Some(6));
     check_refused(r#"{"type":"update_room","id":6,"empty_timeout_ms":9000000000}"#, ErrorCode::InvalidMessage, Some(6));
-    check_refused(r#"{"type":"update_room","id":6,"duration_ms_max":9}"#, ErrorCode::InvalidMessage, Some(6));
+    check_refused(r#"{"type":"update_room","id":6,"duration_ms_max":604800001}"#, ErrorCode::InvalidMessage, Some(6));
     check_refused(r#"{"type":"update_room","id":6,"starts_at":9000000000000000}"#, ErrorCode::InvalidMessage, Some(6));
     let long = format!(r#"{{"type":"update_participant","id":7,"participant":"a","metadata":"{}"}}"#, "x".repeat(1025));
     check_refused(&long, ErrorCode::InvalidMessage, Some(7));

@@ -70,6 +70,15 @@ impl Query {
         cursor.ok_or_else(|| Refusal::invalid("cursor must be the `next` of an earlier page"))
     }
 
+    /// True if only public rooms are wanted.
+    pub(super) fn is_public(&self) -> Result<bool, Refusal> {
+        match self.0.get("public").map(String::as_str) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Refusal::invalid("public must be true or false")),
+        }
+    }
+
     /// The reason for the affected participants.
     pub(super) fn reason(&self) -> Result<Option<String>, Refusal> {
         let reason = self.0.get("reason");

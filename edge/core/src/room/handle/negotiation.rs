@@ -3,12 +3,13 @@
 use crate::random;
 use crate::random::Random;
 use crate::room::outbox::Reason;
+use crate::room::state::rules::Rules;
 use crate::room::state::tracks::{Track, kind_of};
 use crate::session_description::{
     AcceptedSection, AnsweredSection, Direction, Feedback, Offer, OfferError, OfferedSection, UsableSection,
 };
 use shared::rtp_parameters::{Encoding, Flow, MediaKind, Section};
-use shared::signal::TrackIntent;
+use shared::signal::{TrackIntent, TrackSource};
 use shared::token::Grants;
 use shared::{ErrorCode, Mid, limits};
 use std::collections::BTreeSet;
@@ -19,6 +20,8 @@ pub(crate) enum NegotiationError {
     Offer(#[from] OfferError),
     #[error("the token does not grant publishing")]
     MayNotPublish,
+    #[error("tracks: the room admits no {of:?}")]
+    SourceOff { of: TrackSource },
     #[error("tracks: the offer has no section with the mid {mid}")]
     NoSuchSection { mid: Mid },
     #[error("tracks: the mid {mid} appears twice")]
@@ -46,6 +49,7 @@ impl Reason for NegotiationError {
         match self {
             Self::Offer(error) | Self::Unusable { reason: error, .. } => error.code(),
             Self::MayNotPublish => ErrorCode::Forbidden,
+            Self::SourceOff { .. } => ErrorCode::FeatureOff,
             Self::TooManySlots => ErrorCode::TooManySections,
             Self::NoSuchSection { .. }
             | Self::NamedTwice { .. }
@@ -63,6 +67,7 @@ pub(crate) struct Negotiation<'a> {
     pub(crate) offer: &'a Offer,
     pub(crate) intents: &'a [TrackIntent],
     pub(crate) grants: Grants,
+    pub(crate) rules: &'a Rules,
     /// The previous answer on the same connection.
     pub(crate) before: &'a [AnsweredSection],
     /// If true, slots keep their SSRCs. Another node restarts its sequence numbers, and a browser would treat packets
@@ -77,6 +82,9 @@ impl Negotiation<'_> {
         }
         let mut seen = BTreeSet::new();
         for intent in self.intents {
+            if !self.rules.admits(intent.source) {
+                return Err(NegotiationError::SourceOff { of: intent.source });
+            }
             if !seen.insert(&intent.mid) {
                 return Err(NegotiationError::NamedTwice { mid: intent.mid.clone() });
             }

@@ -16,6 +16,8 @@ const KEY_PREFIX: &str = "recordings";
 pub(crate) enum RecordingError {
     #[error("the token does not grant recording")]
     MayNotRecord,
+    #[error("the room is not to be recorded")]
+    FeatureOff,
     #[error("no storage for recordings is configured")]
     Unavailable,
     #[error("the room already has {} recordings", limits::RECORDINGS_PER_ROOM_MAX)]
@@ -36,6 +38,7 @@ impl Reason for RecordingError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::MayNotRecord => ErrorCode::Forbidden,
+            Self::FeatureOff => ErrorCode::FeatureOff,
             Self::Unavailable => ErrorCode::RecordingUnavailable,
             Self::TooMany => ErrorCode::TooManyRecordings,
             Self::RoomEmpty => ErrorCode::RoomEmpty,
@@ -73,6 +76,9 @@ fn check_may_record(cx: &mut Context<'_>, participant: &ParticipantId) -> Result
 pub(crate) fn begin(cx: &mut Context<'_>, by: Option<&ParticipantId>) -> Result<(RecordingId, bool), RecordingError> {
     if !cx.config.can_record {
         return Err(RecordingError::Unavailable);
+    }
+    if !cx.state.features().recording {
+        return Err(RecordingError::FeatureOff);
     }
     if let Some(running) = cx.state.running_recording() {
         return Ok((running, false));

@@ -19,8 +19,8 @@ pub(crate) struct Changes {
     pub(crate) microphones: Vec<(u64, Microphones)>,
 }
 
-/// The sessions as last sent to the nodes: the assignment, the version and the limits of each.
-pub(crate) type Sessions = BTreeMap<SessionId, (u64, u32, Bandwidth)>;
+/// The sessions as last sent to the nodes: the assignment, the version, the limits and the number of tracks of each.
+pub(crate) type Sessions = BTreeMap<SessionId, (u64, u32, Bandwidth, usize)>;
 
 /// Sessions that nodes must take over or close, each with the epoch of its assignment.
 #[derive(Default)]
@@ -39,12 +39,13 @@ pub(crate) struct Complete<'a> {
 
 /// Recomputes the sessions of all nodes after hibernation.
 pub(crate) fn sessions(state: &State) -> Sessions {
-    state.sessions.iter().filter_map(|(id, session)| Some((id.clone(), on_node(state, session)?))).collect()
+    state.sessions.iter().filter_map(|(id, session)| Some((id.clone(), on_node(state, id, session)?))).collect()
 }
 
 /// The parts of a session that can change, if a node has it.
-fn on_node(state: &State, session: &MediaSession) -> Option<(u64, u32, Bandwidth)> {
-    session.epoch.map(|epoch| (epoch, session.version, state.bandwidth(&session.participant)))
+fn on_node(state: &State, id: &SessionId, session: &MediaSession) -> Option<(u64, u32, Bandwidth, usize)> {
+    let tracks = state.published(id).map_or(0, <[_]>::len);
+    session.epoch.map(|epoch| (epoch, session.version, state.bandwidth(&session.participant), tracks))
 }
 
 /// The sessions that differ from those last sent, in the order in which their participants joined.
@@ -55,7 +56,7 @@ pub(crate) fn changed_sessions(told: &mut Sessions, state: &State) -> ChangedSes
         std::iter::once(&member.session).chain(member.waiting.as_ref().map(|waiting| &waiting.session))
     });
     for id in state.sessions.changed().iter().chain(of_members).collect::<BTreeSet<_>>() {
-        let now = state.sessions.get(id).and_then(|session| on_node(state, session));
+        let now = state.sessions.get(id).and_then(|session| on_node(state, id, session));
         let before = match now {
             Some(now) => told.insert(id.clone(), now),
             None => told.remove(id),

@@ -4,6 +4,7 @@ use crate::SocketId;
 use crate::room::state::calls::Call;
 use crate::room::state::departures::Departures;
 use crate::room::state::direct::Direct;
+use crate::room::state::rules::Rules;
 use serde::{Deserialize, Serialize};
 use shared::signal::LeaveReason;
 use shared::{NodeId, ParticipantId, SessionId, TrackId, UnixMillis, limits};
@@ -60,6 +61,8 @@ pub(crate) struct Meta {
     pub(crate) duration_ms_max: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) starts_at: Option<UnixMillis>,
+    #[serde(default, skip_serializing_if = "Rules::are_default")]
+    pub(crate) rules: Rules,
 }
 
 /// Changes to the roster that become one message, because in a large room each of them concerns many.
@@ -129,6 +132,7 @@ impl Meta {
             call: Call::new(now),
             duration_ms_max: None,
             starts_at: None,
+            rules: Rules::default(),
         }
     }
 }
