@@ -16,7 +16,6 @@ export type {
   ConnectionState,
   ErrorCode,
   EstimateReason,
-  Features,
   Grants,
   GuestInfo,
   MediaKind,

@@ -29,7 +29,6 @@ mod record;
 mod recordings;
 mod report;
 mod resume;
-mod rules;
 mod serve;
 mod session;
 mod socket;
