@@ -4,10 +4,6 @@ use edge_core::door::Address;
 use edge_core::room::Attachment;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shared::json;
-use worker::js_sys::JSON;
-use worker::wasm_bindgen::JsValue;
-use worker::worker_sys::ext::WebSocketExt;
 use worker::{Result, WebSocket};
 
 /// A room's socket: its owner and its address.
@@ -19,19 +15,17 @@ pub(crate) struct Seat {
 
 /// Replaces the attachment of a socket.
 pub(crate) fn write(socket: &WebSocket, attachment: &impl Serialize) -> Result<()> {
-    // Parsing a text costs less than the calls that would build the object property by property.
-    Ok(socket.as_ref().serialize_attachment(JSON::parse(&serde_json::to_string(attachment)?)?)?)
+    socket.serialize_attachment(attachment)
 }
 
 /// Reads a socket's attachment; `None` if the object has given the socket up.
 pub(crate) fn read<A: DeserializeOwned>(socket: &WebSocket) -> Option<A> {
-    let text = JSON::stringify(&socket.as_ref().deserialize_attachment().ok()?).ok()?;
-    json::from_str(&text.as_string()?).ok()
+    socket.deserialize_attachment().ok().flatten()
 }
 
 /// Marks a socket as closed by us: it lingers until the peer answers the close, and must not count as open.
 pub(crate) fn clear(socket: &WebSocket) -> Result<()> {
-    Ok(socket.as_ref().serialize_attachment(JsValue::NULL)?)
+    socket.serialize_attachment(())
 }
 
 #[cfg(test)]

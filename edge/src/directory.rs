@@ -6,12 +6,11 @@
 
 use crate::internal::Address;
 use serde::{Deserialize, Serialize};
-use shared::json::tagged;
 use shared::{RoomId, limits};
 use worker::Env;
 
-#[tagged("type")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Request {
     /// Idempotent.
     Set { room: RoomId, exists: bool },

@@ -8,9 +8,7 @@ use crate::attachment::{self, Seat};
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
 use crate::internal::recordings::Verdict;
-use crate::internal::{
-    self, Address, ApiCall, Ask, Introduced, ListedInVain, ResumeClaims, Said, TurnAsk, introduced, question,
-};
+use crate::internal::{self, Address, ApiCall, Ask, Introduced, ListedInVain, ResumeClaims, Said, TurnAsk, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Speaker;
 use crate::{auth, clock, directory, log, random, sockets};
@@ -85,9 +83,9 @@ impl DurableObject for RoomObject {
             ResumeClaims::PATH => self.client_returns(introduced(&request)?).await,
             TicketClaims::PATH => self.node_arrives(introduced(&request)?).await,
             internal::recordings::REPORT_PATH => self.recording_reported(request).await,
-            ApiCall::PATH => Response::from_json(&self.asked(question(&mut request).await?).await?),
-            Said::PATH => Response::from_json(&self.client_says(question(&mut request).await?).await?),
-            ListedInVain::PATH => Response::from_json(&self.listed_in_vain(question(&mut request).await?).await?),
+            ApiCall::PATH => Response::from_json(&self.asked(request.json().await?).await?),
+            Said::PATH => Response::from_json(&self.client_says(request.json().await?).await?),
+            ListedInVain::PATH => Response::from_json(&self.listed_in_vain(request.json().await?).await?),
             _ => Refusal::no_such_path().response("internal"),
         }
     }

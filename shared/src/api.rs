@@ -13,11 +13,16 @@ pub use recording::{PlayableFile, Recording, RecordingList};
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RoomId};
 use crate::limits;
-use crate::signal::{BanInfo, BanTerm, CallInfo, CallState, ParticipantChange, ParticipantInfo, RoomChange};
+use crate::object;
+use crate::signal::{
+    BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo, QualityProfile,
+    RoomChange, RoomType,
+};
 use crate::text::Text;
 use crate::time::UnixMillis;
 use crate::token::{Bandwidth, Grants};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeSet;
 
 /// Path of the OpenAPI document.
 pub const OPENAPI_PATH: &str = "/v1/openapi.json";
@@ -36,7 +41,7 @@ pub struct TokenRequest {
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::name"))]
     pub name: String,
     /// If absent: publish, subscribe and chat, but neither moderate nor record.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::object")]
     pub grants: Grants,
     /// Limits on the participant's media; none if absent.
     #[serde(default, deserialize_with = "bandwidth", skip_serializing_if = "Bandwidth::is_unlimited")]
@@ -96,7 +101,7 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
-    /// The longest duration of the call, from its start: 1 s to 7 days. 0 lifts the limit.
+    /// The longest duration of the call, from its start: 7 days at most. 0 lifts the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 604_800_000)))]
     pub duration_ms_max: Option<u64>,
@@ -105,6 +110,26 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 32_503_680_000_000_i64)))]
     pub starts_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_type: Option<RoomType>,
+    /// If true, the room is in the list of public rooms; has no effect while it is `private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public: Option<bool>,
+    /// Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityProfile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<Duplicates>,
+    /// If true, guests wait until a moderator admits them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lobby: Option<bool>,
+    /// The participants who may join besides moderators; replaces all. An empty list lifts the limit, unless the room is
+    /// `private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 200)))]
+    pub invited: Option<Vec<ParticipantId>>,
 }
 
 /// Changes to a room; absent fields stay unchanged.
@@ -131,7 +156,7 @@ pub struct RoomPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
-    /// The longest duration of the call, from its start: 1 s to 7 days. 0 lifts the limit.
+    /// The longest duration of the call, from its start: 7 days at most. 0 lifts the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 604_800_000)))]
     pub duration_ms_max: Option<u64>,
@@ -140,6 +165,26 @@ pub struct RoomPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 32_503_680_000_000_i64)))]
     pub starts_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_type: Option<RoomType>,
+    /// If true, the room is in the list of public rooms; has no effect while it is `private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public: Option<bool>,
+    /// Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityProfile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<Duplicates>,
+    /// If true, guests wait until a moderator admits them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lobby: Option<bool>,
+    /// The participants who may join besides moderators; replaces all. An empty list lifts the limit, unless the room is
+    /// `private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 200)))]
+    pub invited: Option<Vec<ParticipantId>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +211,14 @@ pub struct Room {
     pub started_at: Option<UnixMillis>,
     /// The time at which the call ends by itself; null before its start and without a limit.
     pub ends_at: Option<UnixMillis>,
+    pub room_type: RoomType,
+    pub public: bool,
+    pub features: Features,
+    /// Null if clients may choose.
+    pub quality: Option<QualityProfile>,
+    pub duplicates: Duplicates,
+    pub lobby: bool,
+    pub invited: BTreeSet<ParticipantId>,
 }
 
 /// Pauses a call.
@@ -220,7 +273,7 @@ pub struct ParticipantPatch {
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_participant_metadata"))]
     pub metadata: Option<String>,
     /// Replaces all grants of the token.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
     /// Replaces both limits of the token; `{}` lifts them.
     #[serde(deserialize_with = "optional_bandwidth", skip_serializing_if = "Option::is_none")]
@@ -275,12 +328,12 @@ struct KnownBandwidth {
 }
 
 fn bandwidth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bandwidth, D::Error> {
-    let KnownBandwidth { send_bps_max, receive_bps_max } = Deserialize::deserialize(deserializer)?;
+    let KnownBandwidth { send_bps_max, receive_bps_max } = object::object(deserializer)?;
     Ok(Bandwidth { send_bps_max, receive_bps_max })
 }
 
 fn optional_bandwidth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bandwidth>, D::Error> {
-    let found: Option<KnownBandwidth> = Deserialize::deserialize(deserializer)?;
+    let found: Option<KnownBandwidth> = object::optional(deserializer)?;
     Ok(found.map(|KnownBandwidth { send_bps_max, receive_bps_max }| Bandwidth { send_bps_max, receive_bps_max }))
 }
 
@@ -338,34 +391,43 @@ impl Bounds for ParticipantPatch {
 
 impl From<RoomRequest> for RoomChange {
     fn from(request: RoomRequest) -> Self {
-        let RoomRequest {
-            name: _,
-            locked,
-            metadata,
-            participants_max,
-            peer_to_peer_max,
-            empty_timeout_ms,
-            duration_ms_max,
-            starts_at,
-        } = request;
-        let starts_at = starts_at.map(UnixMillis);
-        Self { locked, metadata, participants_max, peer_to_peer_max, empty_timeout_ms, duration_ms_max, starts_at }
+        Self {
+            locked: request.locked,
+            metadata: request.metadata,
+            participants_max: request.participants_max,
+            peer_to_peer_max: request.peer_to_peer_max,
+            empty_timeout_ms: request.empty_timeout_ms,
+            duration_ms_max: request.duration_ms_max,
+            starts_at: request.starts_at.map(UnixMillis),
+            room_type: request.room_type,
+            public: request.public,
+            features: request.features,
+            quality: request.quality,
+            duplicates: request.duplicates,
+            lobby: request.lobby,
+            invited: request.invited,
+        }
     }
 }
 
 impl From<RoomPatch> for RoomChange {
     fn from(patch: RoomPatch) -> Self {
-        let RoomPatch {
-            locked,
-            metadata,
-            participants_max,
-            peer_to_peer_max,
-            empty_timeout_ms,
-            duration_ms_max,
-            starts_at,
-        } = patch;
-        let starts_at = starts_at.map(UnixMillis);
-        Self { locked, metadata, participants_max, peer_to_peer_max, empty_timeout_ms, duration_ms_max, starts_at }
+        Self {
+            locked: patch.locked,
+            metadata: patch.metadata,
+            participants_max: patch.participants_max,
+            peer_to_peer_max: patch.peer_to_peer_max,
+            empty_timeout_ms: patch.empty_timeout_ms,
+            duration_ms_max: patch.duration_ms_max,
+            starts_at: patch.starts_at.map(UnixMillis),
+            room_type: patch.room_type,
+            public: patch.public,
+            features: patch.features,
+            quality: patch.quality,
+            duplicates: patch.duplicates,
+            lobby: patch.lobby,
+            invited: patch.invited,
+        }
     }
 }
 
@@ -379,10 +441,9 @@ impl From<ParticipantPatch> for ParticipantChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json;
 
-    fn token_request(text: &str) -> Result<(), String> {
-        let request: TokenRequest = json::from_str(text).map_err(|error| error.to_string())?;
+    fn token_request(json: &str) -> Result<(), String> {
+        let request: TokenRequest = serde_json::from_str(json).map_err(|error| error.to_string())?;
         request.check_bounds().map_err(Into::into)
     }
 
@@ -400,7 +461,7 @@ mod tests {
             (r#""participants_max":1001"#, "participants_max"),
             (r#""nmae":"Ada""#, "nmae"),
             (r#""grants":{"admin":true}"#, "admin"),
-            (r#""grants":[true]"#, "invalid type: sequence"),
+            (r#""grants":[true]"#, "an object"),
             (r#""name":"a\u0000b""#, "name has control characters"),
             (r#""name":"a\u202eb""#, "name has bidirectional"),
             (r#""name":"\u200b""#, "name is blank"),
@@ -415,8 +476,8 @@ mod tests {
     fn a_body_is_an_object_and_so_is_every_structure_in_it() {
         fn check<T: Serialize + serde::de::DeserializeOwned>(body: &T, structures: usize) {
             let body = serde_json::to_value(body).expect("JSON");
-            let parse = |text: &str| json::from_str::<T>(text).map(|_| ()).map_err(|error| error.to_string());
-            assert_eq!(json::arrays::check_refused(&body, parse), structures, "{body}");
+            let parse = |text: &str| object::from_str::<T>(text).map(|_| ()).map_err(|error| error.to_string());
+            assert_eq!(object::arrays::check_refused(&body, parse), structures, "{body}");
         }
         let (name, metadata) = (Some("Ada".to_string()), Some("{}".to_string()));
         let bandwidth = Bandwidth { send_bps_max: Some(500_000), receive_bps_max: Some(500_000) };
@@ -437,33 +498,26 @@ mod tests {
         let (locked, participants_max, empty_timeout_ms) = (Some(true), Some(3), Some(2_000));
         let peer_to_peer_max = Some(2);
         let metadata = || metadata.clone();
-        let (duration_ms_max, starts_at) = (Some(60_000), Some(1_800_000_000_000));
-        check(
-            &RoomRequest {
-                name: room,
-                locked,
-                metadata: metadata(),
-                participants_max,
-                peer_to_peer_max,
-                empty_timeout_ms,
-                duration_ms_max,
-                starts_at,
-            },
-            1,
-        );
-        let metadata_too = metadata();
-        check(
-            &RoomPatch {
-                locked,
-                metadata: metadata_too,
-                participants_max,
-                peer_to_peer_max,
-                empty_timeout_ms,
-                duration_ms_max,
-                starts_at,
-            },
-            1,
-        );
+        let rules = RoomPatch {
+            locked,
+            metadata: metadata(),
+            participants_max,
+            peer_to_peer_max,
+            empty_timeout_ms,
+            duration_ms_max: Some(60_000),
+            starts_at: Some(1_800_000_000_000),
+            room_type: Some(RoomType::Video),
+            public: Some(true),
+            features: Some(Features::default()),
+            quality: Some(QualityProfile::Kaa),
+            duplicates: Some(Duplicates::Reject),
+            lobby: Some(true),
+            invited: Some(vec![ParticipantId::parse("ada").expect("valid")]),
+        };
+        check(&rules, 2);
+        let request = serde_json::to_value(&rules).expect("JSON");
+        let request: RoomRequest = serde_json::from_value(request).expect("the same fields");
+        check(&RoomRequest { name: room, ..request }, 2);
         check(&PauseRequest { reason: Some("a break".into()) }, 1);
         let (grants, bandwidth) = (Some(Grants::default()), Some(bandwidth));
         check(&ParticipantPatch { name, metadata: metadata(), grants, bandwidth }, 3);
@@ -479,7 +533,7 @@ mod tests {
         let refused = |error: Result<(), String>| error.is_err_and(|error| error.contains("50000 or more"));
         assert!(refused(check(r#"{"send_bps_max":49999}"#)) && refused(check(r#"{"receive_bps_max":0}"#)));
         assert!(check(r#"{"send_bps":60000}"#).is_err());
-        assert!(json::from_str::<ParticipantPatch>(r#"{"bandwidth":{"send_bps":60000}}"#).is_err());
+        assert!(serde_json::from_str::<ParticipantPatch>(r#"{"bandwidth":{"send_bps":60000}}"#).is_err());
     }
 
     #[test]

@@ -77,6 +77,12 @@ error_codes! {
     NotStarted = "not_started", true;
     /// The call's state does not allow this.
     WrongState = "wrong_state", false;
+    /// The room has turned this feature off, or does not have it.
+    FeatureOff = "feature_off", false;
+    /// Only invited participants may enter the room.
+    NotInvited = "not_invited", false;
+    /// The participant is in the room already, and the room admits nobody twice.
+    DuplicateIdentity = "duplicate_identity", true;
     /// The session no longer exists: after `resume` join again, after `negotiate` offer a new transport.
     SessionExpired = "session_expired", false;
     /// The offer cannot be accepted; the message names the line and the attribute.
@@ -155,7 +161,13 @@ impl ErrorCode {
             | Self::TooManySections
             | Self::UnsupportedMedia => 400,
             Self::BadToken | Self::TokenExpired | Self::TokenUsed | Self::BadApiKey => 401,
-            Self::WrongRoom | Self::Forbidden | Self::Kicked | Self::Banned | Self::NotAdmitted => 403,
+            Self::WrongRoom
+            | Self::FeatureOff
+            | Self::NotInvited
+            | Self::Forbidden
+            | Self::Kicked
+            | Self::Banned
+            | Self::NotAdmitted => 403,
             Self::NotFound
             | Self::UnknownRoom
             | Self::UnknownParticipant
@@ -171,6 +183,7 @@ impl ErrorCode {
             | Self::RoomLocked
             | Self::NotStarted
             | Self::WrongState
+            | Self::DuplicateIdentity
             | Self::TooManyPublishers
             | Self::Replaced
             | Self::TooManyRecordings

@@ -281,8 +281,9 @@ pub const USED_TOKENS_PER_ROOM_MAX: usize = 4 * PARTICIPANTS_PER_ROOM_MAX;
 /// Most absent participants whose restrictions a room remembers; the oldest is forgotten first.
 pub const STANDINGS_PER_ROOM_MAX: usize = PARTICIPANTS_PER_ROOM_MAX;
 
-/// A call that ends sooner by itself is a mistake in the unit.
-pub const CALL_MS_MIN: u64 = 1_000;
+/// Longest list of invited participants.
+pub const INVITED_PER_ROOM_MAX: usize = 200;
+/// Longest time after which a call may end by itself.
 pub const CALL_MS_MAX: u64 = 7 * 86_400_000;
 /// The latest scheduled start: the end of the year 2999. Later times do not fit everywhere.
 pub const STARTS_AT_MAX: u64 = 32_503_680_000_000;

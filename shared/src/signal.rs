@@ -12,19 +12,21 @@ mod edge_to_client;
 mod guest;
 mod peer;
 mod recording;
+mod room_change;
+mod room_rules;
 mod room_state;
 mod video_limit;
 
 pub use ban::{BanInfo, BanTerm};
 pub use call_state::{CallEnd, CallInfo, CallState, TRANSITIONS, Transition};
-pub use client_to_edge::{
-    ClientFrame, ClientToEdge, FrameError, NegotiateReason, ParticipantChange, RoomChange, TrackIntent,
-};
+pub use client_to_edge::{ClientFrame, ClientToEdge, FrameError, NegotiateReason, ParticipantChange, TrackIntent};
 pub use conversation::{ChatMessage, Reaction};
 pub use edge_to_client::{Departure, EdgeToClient, IceServer, LeaveReason, RosterDifference};
 pub use guest::GuestInfo;
 pub use peer::{PeerCandidate, PeerSignal, PeerSignalKind};
 pub use recording::{RecordingFile, RecordingInfo, RecordingState};
+pub use room_change::RoomChange;
+pub use room_rules::{Duplicates, Features, QualityProfile, RoomType};
 pub use room_state::{ConnectionState, DirectInfo, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};
 pub use video_limit::{EstimateReason, VideoLimit};
 

@@ -78,6 +78,10 @@ fn types(text: &mut String) {
     declare::<Bandwidth>(text, &config);
     declare::<Grants>(text, &config);
     declare::<signal::CallState>(text, &config);
+    declare::<signal::RoomType>(text, &config);
+    declare::<signal::Duplicates>(text, &config);
+    declare::<signal::QualityProfile>(text, &config);
+    declare::<signal::Features>(text, &config);
     declare::<signal::DirectInfo>(text, &config);
     declare::<signal::RoomInfo>(text, &config);
     declare::<signal::ParticipantChange>(text, &config);

@@ -45,6 +45,8 @@ async function keepAda(edge, room, signal) {
     } else if (code === "forbidden") {
       await ada.join({ offer: LISTENING, tracks: [] });
     }
+    // Only a call that has started can be paused and resumed.
+    await edge.api("POST", `/v1/rooms/${room}/start`);
     if (code !== "banned") await Promise.race([over, once(signal, "abort")]);
     await ada.close();
   }

@@ -56,7 +56,7 @@ interface Props {
 
 export function Bar({ snapshot, name, stage, picture, panel, unread, actions, onPanel }: Props) {
   const texts = useTexts();
-  const { participants, publishes, self, hands, isLocked } = snapshot;
+  const { participants, publishes, self, hands, isLocked, features } = snapshot;
   const mayChat = self?.grants.chat ?? false;
   const { cameras } = useDevices(snapshot.camera.track?.id);
   const canFlip = cameras.length > 1;
@@ -69,16 +69,18 @@ export function Bar({ snapshot, name, stage, picture, panel, unread, actions, on
       <div className="buttons">
         {publishes ? <DeviceButtons snapshot={snapshot} actions={actions} /> : null}
         {mayChat ? <TalkButtons snapshot={snapshot} actions={actions} /> : null}
-        <Button
-          label={unread === 0 ? texts.chat : texts.chatUnread(unread)}
-          hotkey="C"
-          isOpen={panel === "chat"}
-          onClick={() => onPanel("chat")}
-          id="chat"
-        >
-          <ChatIcon />
-          {unread === 0 ? null : <span className="count news">{unread > 99 ? "99+" : unread}</span>}
-        </Button>
+        {features.chat ? (
+          <Button
+            label={unread === 0 ? texts.chat : texts.chatUnread(unread)}
+            hotkey="C"
+            isOpen={panel === "chat"}
+            onClick={() => onPanel("chat")}
+            id="chat"
+          >
+            <ChatIcon />
+            {unread === 0 ? null : <span className="count news">{unread > 99 ? "99+" : unread}</span>}
+          </Button>
+        ) : null}
         <Button label={texts.people} hotkey="P" isOpen={panel === "people"} onClick={() => onPanel("people")} id="people">
           <PeopleIcon />
           <span className="count">{hands.length > 0 ? "✋" : participants.length + 1}</span>
@@ -139,7 +141,7 @@ function Pager({ stage: { arrangement, turn } }: { readonly stage: Stage }) {
 
 type ButtonsProps = Pick<Props, "snapshot" | "actions">;
 
-function DeviceButtons({ snapshot: { microphone, camera, screen }, actions }: ButtonsProps) {
+function DeviceButtons({ snapshot: { microphone, camera, screen, features }, actions }: ButtonsProps) {
   const texts = useTexts();
   return (
     <>
@@ -161,7 +163,7 @@ function DeviceButtons({ snapshot: { microphone, camera, screen }, actions }: Bu
       >
         {camera.on ? <CameraIcon /> : <CameraOffIcon />}
       </Button>
-      {canShareScreen() ? (
+      {features.screen_share && canShareScreen() ? (
         <Button
           label={screen === null ? texts.shareScreen : texts.stopScreen}
           hotkey="S"
@@ -177,7 +179,7 @@ function DeviceButtons({ snapshot: { microphone, camera, screen }, actions }: Bu
   );
 }
 
-function TalkButtons({ snapshot: { self }, actions }: ButtonsProps) {
+function TalkButtons({ snapshot: { self, features }, actions }: ButtonsProps) {
   const texts = useTexts();
   const hasHandUp = self?.hasHandUp ?? false;
   const reactions = (Object.keys(EMOJI) as Reaction[]).map((reaction) => ({
@@ -197,9 +199,11 @@ function TalkButtons({ snapshot: { self }, actions }: ButtonsProps) {
       >
         <HandIcon />
       </Button>
-      <Menu id="react" label={texts.react} items={reactions} isRow staysOpen>
-        <SmileIcon />
-      </Menu>
+      {features.reactions ? (
+        <Menu id="react" label={texts.react} items={reactions} isRow staysOpen>
+          <SmileIcon />
+        </Menu>
+      ) : null}
     </>
   );
 }
@@ -210,7 +214,7 @@ interface MoreProps extends Pick<Props, "snapshot" | "name" | "stage" | "picture
 }
 
 function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canFlip, onPanel }: MoreProps): MenuItem[] {
-  const { self, isLocked, recording, call } = snapshot;
+  const { self, isLocked, recording, call, features } = snapshot;
   const items: MenuItem[] = [
     ...narrowItems(texts, snapshot, actions, canFlip),
     { label: texts.copyLink, icon: <LinkIcon />, onChoose: () => actions.copyLink(name) },
@@ -218,7 +222,7 @@ function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canF
     ...viewItems(texts, snapshot, stage, picture),
     { id: "diagnostics", label: texts.diagnostics, icon: <DiagnosticsIcon />, onChoose: () => onPanel("diagnostics") },
   ];
-  if (self?.grants.record === true) {
+  if (self?.grants.record === true && features.recording) {
     const runs = isRecording(recording);
     items.push({
       id: runs ? "stop_recording" : "record",
@@ -243,7 +247,7 @@ function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canF
 }
 
 /** Menu items for controls that do not fit in a narrow bar. */
-function narrowItems(texts: Texts, { self, screen, camera, publishes }: RoomSnapshot, actions: Actions, canFlip: boolean): MenuItem[] {
+function narrowItems(texts: Texts, { self, screen, camera, publishes, features }: RoomSnapshot, actions: Actions, canFlip: boolean): MenuItem[] {
   const items: MenuItem[] = [];
   if (self?.grants.chat === true) {
     const label = self.hasHandUp ? texts.lowerHand : texts.raiseHand;
@@ -252,7 +256,7 @@ function narrowItems(texts: Texts, { self, screen, camera, publishes }: RoomSnap
   if (publishes && camera.on && canFlip) {
     items.push({ id: "flip", label: texts.flipCamera, icon: <FlipCameraIcon />, isForNarrow: true, onChoose: actions.flipCamera });
   }
-  if (publishes && canShareScreen()) {
+  if (publishes && features.screen_share && canShareScreen()) {
     const label = screen === null ? texts.shareScreen : texts.stopScreen;
     items.push({ label, icon: <ScreenIcon />, isForNarrow: true, onChoose: actions.screen });
   }

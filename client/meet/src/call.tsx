@@ -65,9 +65,10 @@ export function Call({ room, name }: Props) {
   useSounds(room, flags.sounds[0]);
   useMutedSpeech(snapshot.microphone, flags.mutedHint[0], () => notify({ text: texts.youAreMuted, isProblem: false }));
   useShortcuts({
-    ...(snapshot.publishes ? { m: actions.microphone, v: actions.camera, s: actions.screen } : {}),
+    ...(snapshot.publishes ? { m: actions.microphone, v: actions.camera } : {}),
+    ...(snapshot.publishes && snapshot.features.screen_share ? { s: actions.screen } : {}),
     ...(mayChat ? { h: actions.hand } : {}),
-    c: () => open("chat"),
+    ...(snapshot.features.chat ? { c: () => open("chat") } : {}),
     p: () => open("people"),
     l: stage.toggleMode,
     n: () => stage.turn(1),

@@ -16,6 +16,7 @@ export type {
   ConnectionState,
   ErrorCode,
   EstimateReason,
+  Features,
   Grants,
   GuestInfo,
   MediaKind,

@@ -1,7 +1,7 @@
 // Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.
 import type { Frames } from "./check";
 import { flag, list, number, object, orAbsent, orNull, text } from "./check";
-import type { BanInfo, Bandwidth, ChatMessage, Departure, DirectInfo, Grants, GuestInfo, IceServer, ParticipantInfo, PeerCandidate, PeerSignal, RecordingInfo, RoomInfo, RosterDifference, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
+import type { BanInfo, Bandwidth, ChatMessage, Departure, DirectInfo, Features, Grants, GuestInfo, IceServer, ParticipantInfo, PeerCandidate, PeerSignal, RecordingInfo, RoomInfo, RosterDifference, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
 
 const iceServer = object<IceServer>({
   credential: orAbsent(text),
@@ -24,16 +24,29 @@ const directInfo = object<DirectInfo>({
   up: flag,
 });
 
+const features = object<Features>({
+  chat: flag,
+  file_transfer: flag,
+  reactions: flag,
+  recording: flag,
+  screen_share: flag,
+  whiteboard: flag,
+});
+
 const roomInfo = object<RoomInfo>({
   audience: orAbsent(number),
   direct: orAbsent(directInfo),
   ends_at: orAbsent(number),
+  features: orAbsent(features),
   locked: flag,
   metadata: text,
   participants_max: number,
   peer_to_peer_max: orAbsent(number),
+  public: orAbsent(flag),
+  quality: orAbsent(text),
   reason: orAbsent(text),
   resume_spread_ms: orAbsent(number),
+  room_type: orAbsent(text),
   started_at: orAbsent(number),
   starts_at: orAbsent(number),
   state: orAbsent(text),

@@ -23,7 +23,7 @@ export const CHAT_TEXT_BYTES_MAX = 2000;
 export const CHAT_MESSAGES_MAX = 200;
 export const PEER_CANDIDATES_PER_FRAME = 32;
 export const VIEW_PARTICIPANTS_MAX = 24;
-export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["issuer_unavailable", "timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "not_started", "participant_away", "no_media_node", "media_node_lost", "recording_not_over", "room_empty", "storage_unavailable", "disk_full", "internal"];
+export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["issuer_unavailable", "timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "not_started", "duplicate_identity", "participant_away", "no_media_node", "media_node_lost", "recording_not_over", "room_empty", "storage_unavailable", "disk_full", "internal"];
 
 /**
  * Milliseconds since 1970-01-01T00:00:00Z.
@@ -69,7 +69,7 @@ export type Mid = string;
 /**
  * The reason for a refusal, for programs.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "issuer_unavailable" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "time_limit" | "not_started" | "wrong_state" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "participant_away" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "issuer_unavailable" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "time_limit" | "not_started" | "wrong_state" | "feature_off" | "not_invited" | "duplicate_identity" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "participant_away" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
 
 export type MediaKind = "audio" | "video";
 
@@ -178,6 +178,26 @@ record: boolean, };
 export type CallState = "scheduled" | "created" | "waiting" | "connecting" | "active" | "paused" | "reconnecting" | "ending" | "ended" | "failed";
 
 /**
+ * The purpose of a room. `chat` admits no media, `voice` microphones only; `private` admits only invited participants.
+ */
+export type RoomType = "cinema" | "mansion" | "private" | "appointment" | "instant" | "chat" | "voice" | "video";
+
+/**
+ * The treatment of a participant who joins while connected already.
+ */
+export type Duplicates = "replace" | "reject";
+
+/**
+ * The limits of a client's camera by the state of its uplink.
+ */
+export type QualityProfile = "soulseer" | "cinema" | "kaa";
+
+/**
+ * The features of a room; those that are absent are on.
+ */
+export type Features = { chat: boolean, screen_share: boolean, file_transfer: boolean, recording: boolean, whiteboard: boolean, reactions: boolean, };
+
+/**
  * Participants who connect to each other, so that their media needs no node.
  */
 export type DirectInfo = { 
@@ -242,7 +262,23 @@ started_at?: UnixMillis,
 /**
  * The time at which the call ends by itself; absent before its start and without `duration_ms_max`.
  */
-ends_at?: UnixMillis, };
+ends_at?: UnixMillis, 
+/**
+ * The purpose of the room; absent if `instant`.
+ */
+room_type?: RoomType, 
+/**
+ * True if the application may list the room publicly.
+ */
+public?: boolean, 
+/**
+ * The room's features; absent if all are on.
+ */
+features?: Features, 
+/**
+ * The limits of a client's camera, unless its application chooses others.
+ */
+quality?: QualityProfile, };
 
 /**
  * Changes to a participant; absent fields stay unchanged.
@@ -293,7 +329,24 @@ duration_ms_max?: number,
  * The start of the call, before which only moderators can join; a time in the past opens the room. Has no effect
  * once a participant has joined.
  */
-starts_at?: UnixMillis, };
+starts_at?: UnixMillis, room_type?: RoomType, 
+/**
+ * If true, the application may list the room publicly; has no effect while the room is `private`.
+ */
+public?: boolean, 
+/**
+ * Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
+ */
+features?: Features, quality?: QualityProfile, duplicates?: Duplicates, 
+/**
+ * If true, guests wait until a moderator admits them.
+ */
+lobby?: boolean, 
+/**
+ * The participants who may join besides moderators; replaces all. An empty list lifts the limit, unless the room is
+ * `private`.
+ */
+invited?: Array<ParticipantId>, };
 
 export type TrackInfo = { id: TrackId, 
 /**
@@ -659,7 +712,24 @@ duration_ms_max?: number,
  * The start of the call, before which only moderators can join; a time in the past opens the room. Has no effect
  * once a participant has joined.
  */
-starts_at?: UnixMillis, } | { "type": "start_room", } | { "type": "pause_room", 
+starts_at?: UnixMillis, room_type?: RoomType, 
+/**
+ * If true, the application may list the room publicly; has no effect while the room is `private`.
+ */
+public?: boolean, 
+/**
+ * Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
+ */
+features?: Features, quality?: QualityProfile, duplicates?: Duplicates, 
+/**
+ * If true, guests wait until a moderator admits them.
+ */
+lobby?: boolean, 
+/**
+ * The participants who may join besides moderators; replaces all. An empty list lifts the limit, unless the room is
+ * `private`.
+ */
+invited?: Array<ParticipantId>, } | { "type": "start_room", } | { "type": "pause_room", 
 /**
  * Shown to everybody.
  */

@@ -8,6 +8,7 @@ import type {
   ChatMessage,
   ConnectionState,
   EstimateReason,
+  Features,
   Grants,
   GuestInfo,
   MediaKind,
@@ -32,6 +33,8 @@ export interface RoomSnapshot {
   /** A locked room admits no new participants. */
   readonly isLocked: boolean;
   readonly call: Call;
+  /** The features of the room; the buttons of others should be hidden. */
+  readonly features: Features;
   /** The other participants, in the order in which they joined, without a large room's audience. */
   readonly participants: readonly Participant[];
   /** The number of participants who may only watch and are not listed, the user included; `listAudience` names them. */
@@ -148,6 +151,7 @@ export function snapshot(sources: Sources): RoomSnapshot {
     self: everybody.find(({ isSelf }) => isSelf) ?? null,
     isLocked: state.room?.locked ?? false,
     call: call(state),
+    features: state.room?.features ?? ALL_FEATURES,
     participants: everybody.filter(({ isSelf }) => !isSelf),
     audience: state.room?.audience ?? 0,
     recording: state.recording,
@@ -172,6 +176,7 @@ function call({ room }: State): Call {
   return { state, reason, startsAt, startedAt, endsAt };
 }
 
+const ALL_FEATURES: Features = { chat: true, screen_share: true, file_transfer: true, recording: true, whiteboard: true, reactions: true };
 const NOBODY: readonly GuestInfo[] = [];
 const UNLIMITED: Bandwidth = {};
 

@@ -196,6 +196,7 @@ const fn refused(code: ErrorCode) -> &'static str {
         ErrorCode::UnknownRecording => "the room has no recording with this id",
         ErrorCode::RecordingNotOver => "the recording is running or being finished",
         ErrorCode::RoomEmpty => "nobody is in the room",
+        ErrorCode::FeatureOff => "the room has turned this feature off",
         ErrorCode::WrongState => "the state of the call does not allow this",
         ErrorCode::TooManyRecordings => "the room has reached its limit of recordings",
         ErrorCode::RecordingUnavailable => "no storage for recordings is configured",

@@ -137,15 +137,13 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
     let mut guest = known(&arrival, &knock).map_or_else(|| new_guest(&knock), Ok)?;
     if arrival.config.guests == Guests::Lobby {
         guest.grants = Grants::default();
-        return match standing(&arrival, &guest, &knock.name).await? {
-            GuestStanding::Admitted => answer(&arrival, knock, guest),
-            GuestStanding::Waiting => wait(&arrival, guest),
-            GuestStanding::Refused => {
-                Err(Refusal::new(ErrorCode::NotAdmitted, "a moderator did not let you in").into())
-            }
-        };
+        return wait_for_moderator(&arrival, knock, guest).await;
     }
-    let (made, created_at) = enter(&arrival, &guest).await?;
+    let Entrance { made, created_at, lobby } = enter(&arrival, &guest).await?;
+    if lobby && !made && guest.made != Some(created_at) {
+        guest.grants = Grants::default();
+        return wait_for_moderator(&arrival, knock, guest).await;
+    }
     if made {
         guest.grants.moderate = true;
         guest.grants.record = holds_nothing(&arrival, &knock.room).await?;
@@ -154,6 +152,15 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
         (guest.grants, guest.made) = (Grants::default(), None);
     }
     answer(&arrival, knock, guest)
+}
+
+/// Answers a guest by the decision of the room's moderators.
+async fn wait_for_moderator(arrival: &Arrival<'_>, knock: Knock, guest: GuestClaims) -> Result<Response, RouteError> {
+    match standing(arrival, &guest, &knock.name).await? {
+        GuestStanding::Admitted => answer(arrival, knock, guest),
+        GuestStanding::Waiting => wait(arrival, guest),
+        GuestStanding::Refused => Err(Refusal::new(ErrorCode::NotAdmitted, "a moderator did not let you in").into()),
+    }
 }
 
 /// A valid pass keeps its identity; every other guest gets a new one.
@@ -186,13 +193,20 @@ fn wait(arrival: &Arrival<'_>, guest: GuestClaims) -> Result<Response, RouteErro
     Ok(builder.with_header("Retry-After", ASK_AGAIN_S)?.from_json(&waiting)?)
 }
 
-/// The room's creation time, and whether this call created it: its first guest becomes its host. A banned guest who
-/// has or asks for another id is recognised by the address.
-async fn enter(arrival: &Arrival<'_>, guest: &GuestClaims) -> Result<(bool, UnixMillis), RouteError> {
+struct Entrance {
+    /// True if this call created the room: its first guest becomes its host.
+    made: bool,
+    created_at: UnixMillis,
+    /// True if guests wait for a moderator.
+    lobby: bool,
+}
+
+/// A banned guest who has or asks for another id is recognised by the address.
+async fn enter(arrival: &Arrival<'_>, guest: &GuestClaims) -> Result<Entrance, RouteError> {
     let from = rooms::blind_address(arrival, &guest.room)?;
     let ask = Ask::Enter { participant: guest.sub.clone(), from, made: guest.made };
     match ask_room(arrival, &guest.room, ask).await? {
-        Answer::Room { made, room } => Ok((made, room.created_at)),
+        Answer::Room { made, room } => Ok(Entrance { made, created_at: room.created_at, lobby: room.lobby }),
         _ => Err(Refusal::internal().into()),
     }
 }

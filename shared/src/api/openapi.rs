@@ -275,6 +275,10 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
         let (schema, example) = match name {
             // Rooms that have a participant and a ban; the first participant comes and goes.
             "room" if operation.path.contains("participant") => (schemas.subschema_for::<RoomId>(), "standup"),
+            // Calls that can be started, paused and resumed.
+            "room" if ["start", "pause", "resume"].iter().any(|verb| operation.path.ends_with(&format!("/{verb}"))) => {
+                (schemas.subschema_for::<RoomId>(), "standup")
+            }
             "room" if operation.path.contains("recordings") => (schemas.subschema_for::<RoomId>(), "interview"),
             "room" => (schemas.subschema_for::<RoomId>(), "daily"),
             "participant" if operation.path.contains("bans") => (schemas.subschema_for::<ParticipantId>(), "mallory"),
@@ -287,6 +291,7 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
     for name in operation.id.query() {
         let (description, schema) = match *name {
             "limit" => ("Maximum number of items on the page.", limit_schema(operation.id)),
+            "public" => ("If true, only public rooms are listed.", json!({ "type": "boolean" })),
             "cursor" => (
                 "The `next` of the previous page.",
                 json!({ "type": "string", "pattern": cursor_pattern(operation.id) }),

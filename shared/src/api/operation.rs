@@ -85,8 +85,13 @@ const NO_TRACK: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParti
 const NO_BAN: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownBan];
 const NO_FURTHER_BAN: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::TooManyBans];
 const NO_LIST: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::RecordingUnavailable];
-const NO_START: &[ErrorCode] =
-    &[ErrorCode::UnknownRoom, ErrorCode::RoomEmpty, ErrorCode::TooManyRecordings, ErrorCode::RecordingUnavailable];
+const NO_START: &[ErrorCode] = &[
+    ErrorCode::UnknownRoom,
+    ErrorCode::FeatureOff,
+    ErrorCode::RoomEmpty,
+    ErrorCode::TooManyRecordings,
+    ErrorCode::RecordingUnavailable,
+];
 const NO_RECORDING: &[ErrorCode] =
     &[ErrorCode::UnknownRoom, ErrorCode::UnknownRecording, ErrorCode::RecordingUnavailable];
 const NO_DELETION: &[ErrorCode] = &[
@@ -185,7 +190,8 @@ impl OperationId {
     #[must_use]
     pub const fn query(self) -> &'static [&'static str] {
         match self {
-            Self::ListRooms | Self::ListRecordings => &["limit", "cursor"],
+            Self::ListRooms => &["limit", "cursor", "public"],
+            Self::ListRecordings => &["limit", "cursor"],
             Self::CloseRoom | Self::RemoveParticipant => &["reason"],
             Self::CreateToken
             | Self::CreateRoom

@@ -1,19 +1,19 @@
 //! Client requests, and the only parser for their frames.
 
-use super::{BanTerm, PeerSignal, Reaction, TrackSource};
+use super::{BanTerm, PeerSignal, Reaction, RoomChange, TrackSource};
 use crate::error_code::ErrorCode;
 use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId, TrackId};
-use crate::json::{Document, Reader, tagged};
 use crate::limits;
-use crate::sorted::SortedMap;
+use crate::object;
+use crate::scalar::Scalar;
 use crate::text::Text;
-use crate::time::UnixMillis;
 use crate::token::{Bandwidth, Grants};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-#[tagged("type")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientToEdge {
     /// Joins the room. Answered by `joined` or `error`.
     Join {
@@ -22,7 +22,7 @@ pub enum ClientToEdge {
         /// The SDP offer (RFC 8829).
         offer: String,
         /// Describes the published sections.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "object::list")]
         tracks: Vec<TrackIntent>,
     },
     /// Continues a session after its socket was lost. Answered by `resumed` or `error`.
@@ -45,7 +45,7 @@ pub enum ClientToEdge {
         /// The new SDP offer.
         offer: String,
         /// Describes the published sections.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "object::list")]
         tracks: Vec<TrackIntent>,
         reason: NegotiateReason,
     },
@@ -63,7 +63,7 @@ pub enum ClientToEdge {
         /// outside the view is not sent; without the field all cameras are sent, without a limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "{ readonly [participant: ParticipantId]: number }"))]
-        lines: Option<SortedMap<ParticipantId, u16>>,
+        lines: Option<BTreeMap<ParticipantId, u16>>,
     },
     /// Sends a chat message; needs the grant `chat`. Repeating a message with the same id stores it once.
     Chat {
@@ -88,6 +88,7 @@ pub enum ClientToEdge {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         link: Option<u32>,
+        #[serde(deserialize_with = "object::object")]
         signal: PeerSignal,
     },
     /// Asks for TURN servers that reach other participants, in a room that lets them connect. Answered by `peer_servers`.
@@ -106,7 +107,7 @@ pub enum ClientToEdge {
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
         /// Also bans the participant, who need not be in the room then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         ban: Option<BanTerm>,
     },
@@ -177,11 +178,11 @@ pub struct ParticipantChange {
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub metadata: Option<String>,
     /// Replaces all grants of the token.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub grants: Option<Grants>,
     /// Replaces both limits of the token; without any, nothing is limited.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub bandwidth: Option<Bandwidth>,
 }
@@ -192,68 +193,6 @@ impl ParticipantChange {
         self.name.as_ref().map_or(Ok(()), |name| Text::Name.check(name))?;
         self.metadata.as_ref().map_or(Ok(()), |metadata| Text::ParticipantMetadata.check(metadata))?;
         self.bandwidth.map_or(Ok(()), |bandwidth| bandwidth.check_bounds())
-    }
-}
-
-/// Changes to a room; absent fields stay unchanged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[serde(default)]
-pub struct RoomChange {
-    /// If true, the room refuses new participants; moderators and current participants may enter.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
-    pub locked: Option<bool>,
-    /// Free text of the application, visible to everybody in the room.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
-    pub metadata: Option<String>,
-    /// Maximum number of participants; lowering it removes nobody.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
-    pub participants_max: Option<u32>,
-    /// Up to this many participants, 2 or 3, send their media directly to each other; 0 means none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
-    pub peer_to_peer_max: Option<u32>,
-    /// Lifetime of an empty room.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
-    pub empty_timeout_ms: Option<u64>,
-    /// The longest duration of the call, from its start; 0 lifts the limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
-    pub duration_ms_max: Option<u64>,
-    /// The start of the call, before which only moderators can join; a time in the past opens the room. Has no effect
-    /// once a participant has joined.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
-    pub starts_at: Option<UnixMillis>,
-}
-
-impl RoomChange {
-    /// Checks what the types cannot express.
-    pub fn check_bounds(&self) -> Result<(), &'static str> {
-        let most = u32::try_from(limits::PARTICIPANTS_PER_ROOM_MAX).unwrap_or(u32::MAX);
-        self.metadata.as_ref().map_or(Ok(()), |metadata| Text::RoomMetadata.check(metadata))?;
-        if self.participants_max.is_some_and(|max| !(1..=most).contains(&max)) {
-            return Err("participants_max is out of bounds");
-        }
-        if self.peer_to_peer_max.is_some_and(|max| max == 1 || max > limits::PEER_TO_PEER_MAX) {
-            return Err("peer_to_peer_max is none of 0, 2 and 3");
-        }
-        let kept = limits::EMPTY_TIMEOUT_MS_MIN..=limits::EMPTY_TIMEOUT_MS_MAX;
-        if self.empty_timeout_ms.is_some_and(|ms| !kept.contains(&ms)) {
-            return Err("empty_timeout_ms is out of bounds");
-        }
-        let lasts = limits::CALL_MS_MIN..=limits::CALL_MS_MAX;
-        if self.duration_ms_max.is_some_and(|ms| ms != 0 && !lasts.contains(&ms)) {
-            return Err("duration_ms_max is out of bounds");
-        }
-        if self.starts_at.is_some_and(|at| at.0 > limits::STARTS_AT_MAX) {
-            return Err("starts_at is out of bounds");
-        }
-        Ok(())
     }
 }
 
@@ -337,21 +276,34 @@ impl FrameError {
     }
 }
 
-/// The `id` of a frame, which need not have one.
-fn id_of(frame: Reader<'_, '_>) -> Result<Option<u32>, FrameError> {
-    let Some(id) = field(frame, "id")?.filter(|id| !id.is_null()) else { return Ok(None) };
-    let detail = "id must be an integer from 0 to 4294967295";
-    let id = id.as_unsigned().and_then(|id| u32::try_from(id).ok());
-    id.map(Some).ok_or_else(|| FrameError::Invalid { id: None, detail: detail.into() })
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "type", default, borrow)]
+    kind: Scalar<'a>,
+    #[serde(default, borrow)]
+    id: Scalar<'a>,
 }
 
-fn kind_of<'t>(frame: Reader<'t, '_>, id: Option<u32>) -> Result<&'t str, FrameError> {
-    let kind = field(frame, "type")?.ok_or(FrameError::Malformed { id })?;
-    kind.as_text().ok_or_else(|| FrameError::Invalid { id, detail: "type must be a string".into() })
-}
+impl Head<'_> {
+    fn id(&self) -> Result<Option<u32>, FrameError> {
+        let id = match self.id {
+            Scalar::Missing | Scalar::Null => return Ok(None),
+            Scalar::Number(id) => u32::try_from(id).ok(),
+            Scalar::Text(_) | Scalar::Other => None,
+        };
+        let detail = "id must be an integer from 0 to 4294967295";
+        id.map(Some).ok_or_else(|| FrameError::Invalid { id: None, detail: detail.into() })
+    }
 
-fn field<'t, 'de>(frame: Reader<'t, 'de>, name: &'static str) -> Result<Option<Reader<'t, 'de>>, FrameError> {
-    frame.field(name).map_err(|_| FrameError::Malformed { id: None })
+    fn kind(&self, id: Option<u32>) -> Result<&str, FrameError> {
+        match &self.kind {
+            Scalar::Text(kind) => Ok(kind),
+            Scalar::Missing => Err(FrameError::Malformed { id }),
+            Scalar::Null | Scalar::Number(_) | Scalar::Other => {
+                Err(FrameError::Invalid { id, detail: "type must be a string".into() })
+            }
+        }
+    }
 }
 
 impl ClientFrame {
@@ -361,17 +313,20 @@ impl ClientFrame {
         if bytes > limits::OFFER_FRAME_BYTES_MAX {
             return Err(FrameError::TooLarge { id: None, bytes, bytes_max: limits::OFFER_FRAME_BYTES_MAX });
         }
-        let document = Document::parse(text).map_err(|_| FrameError::Malformed { id: None })?;
-        let frame = document.reader();
-        let id = id_of(frame)?;
-        let Some(bytes_max) = ClientToEdge::frame_bytes_max(kind_of(frame, id)?) else {
+        // serde would also accept an array of the fields in order.
+        if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
+            return Err(FrameError::Malformed { id: None });
+        }
+        let head: Head<'_> = serde_json::from_str(text).map_err(|_| FrameError::Malformed { id: None })?;
+        let id = head.id()?;
+        let Some(bytes_max) = ClientToEdge::frame_bytes_max(head.kind(id)?) else {
             return Err(FrameError::UnknownType { id });
         };
         if bytes > bytes_max {
             return Err(FrameError::TooLarge { id, bytes, bytes_max });
         }
         let invalid = |detail: String| FrameError::Invalid { id, detail: detail.into() };
-        let message: ClientToEdge = document.message().map_err(|error| invalid(error.to_string()))?;
+        let message: ClientToEdge = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
         message.check_bounds().map_err(|detail| invalid(detail.into()))?;
         Ok(Self { id, message })
     }
@@ -419,7 +374,7 @@ impl ClientToEdge {
                 Err("resume_token is too long")
             }
             Self::View { participants, lines } => {
-                let sizes = lines.as_ref().map_or(0, SortedMap::len);
+                let sizes = lines.as_ref().map_or(0, BTreeMap::len);
                 if participants.len().max(sizes) > limits::VIEW_PARTICIPANTS_MAX {
                     return Err("too many participants");
                 }

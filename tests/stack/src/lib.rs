@@ -93,7 +93,7 @@ impl Stack {
             name: participant.to_owned(),
             grants: Grants { record: true, ..Grants::default() },
             bandwidth: Bandwidth::default(),
-            participants_max: None,
+            participants_max: Some(1_000),
             jti: None,
             jti_until: None,
             guest: None,

@@ -23,9 +23,9 @@ import type { Step } from "./step";
 /** Codes after which the client never reconnects automatically. */
 const FINAL: readonly ErrorCode[] = ["kicked", "banned", "replaced", "room_closed", "time_limit"];
 /** Retrying may help eventually, but the user should decide whether to wait. */
-const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "room_locked", "not_started", "too_many_publishers"];
+const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "room_locked", "not_started", "not_invited", "duplicate_identity", "too_many_publishers"];
 /** The user may still join without publishing. */
-const FINAL_FOR_PUBLISHING: readonly ErrorCode[] = ["forbidden", "too_many_publishers"];
+const FINAL_FOR_PUBLISHING: readonly ErrorCode[] = ["forbidden", "feature_off", "too_many_publishers"];
 
 /** Reasons whose offers any healthy node may answer. */
 const MOVES: readonly Purpose[] = ["join", "transport_dead", "new_transport"];
@@ -62,7 +62,13 @@ const HANDLERS: Handlers = {
   refused,
   participant_joined: (step, { participant }) => putParticipant(step, participant),
   participant_updated: (step, { participant }) => putParticipant(step, participant),
-  room_updated: (step, { room }) => step.update({ room }),
+  room_updated(step, { room }) {
+    const isShared = step.state.media.published.some(({ source }) => source === "screen");
+    if (isShared && room.features?.screen_share === false) {
+      step.command({ do: "drop_screen" });
+    }
+    step.update({ room });
+  },
   track_muted: trackMuted,
   participant_left: (step, { participant }) => removeParticipant(step, participant),
   roster_changed: changeRoster,

@@ -9,9 +9,8 @@ use super::{Fleet, Output};
 use crate::{SocketId, random};
 use serde::{Deserialize, Serialize};
 use shared::control::{FleetToNode, NodeRegistration, Reach};
-use shared::json::tagged;
-use shared::sorted::SortedSet;
 use shared::{NodeId, UnixMillis, limits};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 /// The state of an address that the edge has seen.
@@ -27,8 +26,8 @@ pub(super) struct Probing {
     tried: Vec<NodeId>,
 }
 
-#[tagged("step")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
 enum Step {
     Asked {
         probe: u64,
@@ -186,7 +185,7 @@ impl Fleet {
 }
 
 fn without(mut addresses: Vec<SocketAddr>, answered: &[SocketAddr]) -> Vec<SocketAddr> {
-    let answered: SortedSet<&SocketAddr> = answered.iter().collect();
+    let answered: BTreeSet<&SocketAddr> = answered.iter().collect();
     addresses.retain(|address| !answered.contains(address));
     addresses
 }

@@ -2,14 +2,13 @@
 
 use crate::room::state::guests::GuestStanding;
 use serde::{Deserialize, Serialize};
-use shared::json::tagged;
 use shared::signal::{
     BanInfo, BanTerm, CallInfo, ParticipantChange, ParticipantInfo, RecordingFile, RecordingInfo, RoomChange,
 };
 use shared::{ErrorCode, ParticipantId, RecordingId, TrackId, UnixMillis, api};
 
-#[tagged("ask")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Ask {
     /// Creates the room, or leaves an existing one unchanged.
     Create {
@@ -57,8 +56,8 @@ pub enum Ask {
     },
 }
 
-#[tagged("answer")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
     Room {
         room: api::Room,
@@ -92,8 +91,8 @@ pub enum Answer {
 }
 
 /// A request that only a moderator or the application's server may make.
-#[tagged("verb")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Verb {
     Remove {
         participant: ParticipantId,
@@ -136,8 +135,8 @@ pub enum Verb {
     },
 }
 
-#[tagged("type")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum RecordingAsk {
     /// Starts a recording; a running one is returned unchanged.
     Start,
@@ -162,8 +161,8 @@ pub enum RecordingAsk {
     },
 }
 
-#[tagged("type")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum RecordingAnswer {
     One {
         listing: RecordingListing,

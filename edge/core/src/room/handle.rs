@@ -29,6 +29,7 @@ mod record;
 mod recordings;
 mod report;
 mod resume;
+mod rules;
 mod serve;
 mod session;
 mod socket;

@@ -16,6 +16,7 @@ pub(crate) mod negotiated;
 pub(crate) mod recordings;
 pub(crate) mod resume_secrets;
 pub(crate) mod rows;
+pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod slots;
 pub(crate) mod sockets;
@@ -35,18 +36,20 @@ use crate::room::state::meta::{Meta, Placing};
 use crate::room::state::negotiated::Negotiated;
 use crate::room::state::recordings::Recording;
 use crate::room::state::rows::Snapshot;
+use crate::room::state::rules::Rules;
 use crate::room::state::sessions::{MediaSession, MediaState};
 use crate::room::state::sockets::{Kind, Socket};
 use crate::room::state::standings::Standing;
+use crate::room::state::tracks::Track;
 use crate::room::state::used_tokens::UsedToken;
 use crate::storage::{Archive, Lazy, Table};
 use shared::rtp_parameters::Session;
 use shared::signal::{
-    CallState, ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference,
+    CallState, ChatMessage, ConnectionState, Features, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference,
 };
-use shared::sorted::{self, SortedMap, SortedSet};
 use shared::token::Bandwidth;
-use shared::{ParticipantId, RecordingId, RoomId, SessionId, TokenId, UnixMillis, limits};
+use shared::{Mid, ParticipantId, RecordingId, RoomId, SessionId, TokenId, UnixMillis, limits};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct State {
     pub(crate) id: RoomId,
@@ -113,7 +116,7 @@ impl State {
             used_tokens: Table::new(used_tokens),
             guests: Table::new(guests),
             calls: Table::new(calls),
-            sockets: Table::new(SortedMap::new()),
+            sockets: Table::new(BTreeMap::new()),
         }
     }
 }
@@ -142,7 +145,16 @@ impl State {
         let session = self.sessions.get(id)?;
         let trace = self.members.get(&session.participant).and_then(|member| member.trace);
         let bandwidth = self.bandwidth(&session.participant);
-        Some(self.negotiated(id)?.to_node(id, session, trace, bandwidth))
+        let published = self.published(id).unwrap_or_default();
+        let published: Vec<&Mid> = published.iter().map(|track| &track.mid).collect();
+        Some(self.negotiated(id)?.to_node(id, session, trace, bandwidth, &published))
+    }
+
+    /// The tracks of a session in use, or those of one that waits for its node.
+    pub(crate) fn published(&self, id: &SessionId) -> Option<&[Track]> {
+        let member = self.members.get(&self.sessions.get(id)?.participant)?;
+        let waiting = member.waiting.as_ref().filter(|waiting| waiting.session == *id);
+        Some(waiting.map_or(&member.tracks, |waiting| &waiting.tracks))
     }
 
     /// The limits on a participant's media.
@@ -170,6 +182,10 @@ impl State {
             starts_at: meta.starts_at,
             started_at: meta.call.started_at,
             ends_at: meta.ends_at(),
+            room_type: meta.rules.room_type,
+            public: meta.rules.is_public(),
+            features: meta.rules.features,
+            quality: meta.rules.quality,
         })
     }
 
@@ -181,6 +197,15 @@ impl State {
         }
         let ms = count.next_power_of_two().saturating_mul(limits::RESUME_SPREAD_MS_PER_PARTICIPANT);
         u32::try_from(ms).unwrap_or(u32::MAX)
+    }
+
+    /// The rules of the room, or of one that is to be created.
+    pub(crate) fn rules(&self) -> Rules {
+        self.meta().map_or_else(Rules::default, |meta| meta.rules.clone())
+    }
+
+    pub(crate) fn features(&self) -> Features {
+        self.meta().map_or_else(Features::default, |meta| meta.rules.features)
     }
 
     /// True while nothing is forwarded.
@@ -272,7 +297,7 @@ impl State {
 
     fn in_order(&self, shows: impl Fn(&Member) -> bool) -> Vec<ParticipantInfo> {
         let mut members: Vec<_> = self.members.values().filter(|member| shows(member)).collect();
-        sorted::sort_by_key(&mut members, |member| member.order);
+        members.sort_by_key(|member| member.order);
         members.into_iter().map(|member| self.info(member)).collect()
     }
 
@@ -284,7 +309,7 @@ impl State {
     }
 
     /// Participants who changed in this input, or whose session or node did.
-    pub(crate) fn touched_members(&self) -> SortedSet<ParticipantId> {
+    pub(crate) fn touched_members(&self) -> BTreeSet<ParticipantId> {
         if !self.assignments.changed().is_empty() {
             return self.members.keys().chain(self.members.changed()).cloned().collect();
         }

@@ -21,8 +21,9 @@ pub(crate) struct Models {
     open_requests: BTreeMap<u32, SocketId>,
     /// The roster and its revision as each participant last heard of them.
     known: BTreeMap<String, (Option<u64>, BTreeMap<ParticipantId, ParticipantInfo>)>,
-    /// The views of sessions, which a repeated join keeps.
-    views: BTreeMap<SessionId, Option<BTreeSet<String>>>,
+    /// The view of each participant, which repeated joins and resumes keep.
+    views: BTreeMap<String, Option<BTreeSet<String>>>,
+    sessions: BTreeMap<String, SessionId>,
     /// Closed sockets: messages sent before the room notices reach nobody.
     gone: BTreeSet<SocketId>,
 }
@@ -74,7 +75,7 @@ impl Models {
         let name = |word: &str| word.split('@').next().unwrap_or_default().to_string();
         if let Some(model) = self.clients.get_mut(&socket) {
             model.seen = view.contains('@').then(|| view.split(' ').map(name).collect());
-            model.session.clone().map(|session| self.views.insert(session, model.seen.clone()));
+            self.views.insert(model.name.clone(), model.seen.clone());
         }
     }
 
@@ -140,11 +141,23 @@ impl Models {
         }
     }
 
+    /// The view that the room keeps for a participant: until a join makes another session.
+    fn kept_view(&mut self, name: &str, message: &EdgeToClient) -> Option<BTreeSet<String>> {
+        let name = participant_of(name);
+        if let EdgeToClient::Joined { session, .. } | EdgeToClient::Negotiated { session, .. } = message {
+            let before = self.sessions.insert(name.clone(), session.clone());
+            if matches!(message, EdgeToClient::Joined { .. }) && before.as_ref() != Some(session) {
+                self.views.remove(&name);
+            }
+        }
+        self.views.get(&name).cloned().flatten()
+    }
+
     fn client_hears(&mut self, socket: SocketId, name: &str, message: &EdgeToClient) {
+        let seen = self.kept_view(name, message);
         let joined = self.clients.get_mut(&socket);
         match (message, joined) {
             (EdgeToClient::Joined { session, room, roster, revision, slots, .. }, _) => {
-                let seen = self.views.get(session).cloned().flatten();
                 let (name, session, room) = (participant_of(name), Some(session.clone()), Some(room.clone()));
                 let (roster, revision, slots) = (roster_of(roster), *revision, slots_of(slots));
                 let model =
@@ -156,7 +169,7 @@ impl Models {
                 let known = || &self.known[&name].1;
                 let roster = difference.as_ref().map_or_else(|| roster_of(roster), |of| applied(known(), roster, of));
                 let slots = slots_of(slots);
-                let model = ClientModel { name, room, roster, revision, slots, ..ClientModel::default() };
+                let model = ClientModel { name, room, roster, revision, slots, seen, ..ClientModel::default() };
                 self.clients.insert(socket, model);
             }
             (EdgeToClient::Negotiated { session, slots, .. }, Some(model)) => {

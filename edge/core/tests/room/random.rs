@@ -382,7 +382,14 @@ impl Play {
 
     fn roll_host(&self, name: &str) -> String {
         let whom = self.pick(&PEOPLE);
-        match self.dice(20) {
+        match self.dice(23) {
+            20 => format!(r#"{name} rules {{"features":{{"screen_share":false,"recording":false}}}}"#),
+            21 => format!(r#"{name} rules {{"features":{{}},"room_type":"instant","duplicates":"replace"}}"#),
+            22 => format!(
+                r#"{name} rules {{"room_type":"{}","duplicates":"{}"}}"#,
+                self.pick(&["voice", "chat", "video"]),
+                self.pick(&["reject", "replace"])
+            ),
             15 => format!("{name} starts"),
             16 | 17 => format!("{name} pauses"),
             18 => format!("{name} goes on"),

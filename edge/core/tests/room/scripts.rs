@@ -15,7 +15,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 32] = [
+const SCRIPTS: [&str; 33] = [
     "join",
     "mute",
     "slots",
@@ -48,6 +48,7 @@ const SCRIPTS: [&str; 32] = [
     "states",
     "scheduled",
     "cut-off",
+    "rules",
 ];
 
 #[test]
@@ -344,6 +345,7 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["limits", max] => room_change(RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() }),
         ["keeps", ms] => room_change(RoomChange { empty_timeout_ms: ms.parse().ok(), ..RoomChange::default() }),
         ["describes", text] => room_change(RoomChange { metadata: Some((*text).into()), ..RoomChange::default() }),
+        ["rules", json @ ..] => room_change(rules_of(json)),
         ["starts"] => ClientToEdge::StartRoom {},
         ["pauses"] => ClientToEdge::PauseRoom { reason: Some("a break".into()) },
         ["goes", "on"] => ClientToEdge::ResumeRoom {},
@@ -370,6 +372,11 @@ fn expels(verb: &str, words: &[&str]) -> ClientToEdge {
         ("pardons", [whom]) => ClientToEdge::LiftBan { participant: id(whom) },
         _ => panic!("no client {verb} {words:?}"),
     }
+}
+
+/// The rules in JSON without blanks.
+pub(crate) fn rules_of(json: &[&str]) -> RoomChange {
+    serde_json::from_str(&json.concat()).expect("a change to a room")
 }
 
 fn room_change(change: RoomChange) -> ClientToEdge {

@@ -1,6 +1,6 @@
 //! The application's server in the scripts.
 
-use crate::scripts::{grants_of, id};
+use crate::scripts::{grants_of, id, rules_of};
 use crate::stage::Stage;
 use crate::words::bandwidth_of;
 use edge_core::room::{Ask, RecordingAsk, RecordingCursor, Verb};
@@ -39,6 +39,7 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         ["forgets", number] => {
             return Ask::Recordings { request: RecordingAsk::Forget { recording: recording(number) }, by: None };
         }
+        ["creates", "with", json @ ..] => return Ask::Create { change: rules_of(json) },
         ["creates", "for", ms] => return Ask::Create { change: schedule(stage, ms) },
         ["lists", "calls"] => return Ask::Calls,
         ["shows"] => return Ask::Show,
@@ -61,6 +62,7 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         ["locks"] => room(RoomChange { locked: Some(true), ..RoomChange::default() }),
         ["unlocks"] => room(RoomChange { locked: Some(false), ..RoomChange::default() }),
         ["keeps", ms] => room(RoomChange { empty_timeout_ms: ms.parse().ok(), ..RoomChange::default() }),
+        ["rules", json @ ..] => room(rules_of(json)),
         ["starts"] => Verb::Start,
         ["pauses"] => Verb::Pause { reason: None },
         ["goes", "on"] => Verb::Resume,

@@ -7,7 +7,7 @@ use shared::control::{Forward, RecordedTrack, RecordingOrder, RecordingVerdict, 
 use shared::rtp_parameters::{Flow, Session};
 use shared::signal::{
     BanInfo, CallInfo, ConnectionState, EdgeToClient, ParticipantChange, ParticipantInfo, PeerSignal, RecordingInfo,
-    RoomInfo, RosterDifference, SlotInfo,
+    RoomInfo, RoomType, RosterDifference, SlotInfo,
 };
 use shared::token::Bandwidth;
 use shared::{ErrorCode, Mid, ParticipantId, SessionId, UnixMillis};
@@ -246,7 +246,23 @@ fn room_words(room: &RoomInfo) -> String {
     let locked = if room.locked { " locked" } else { "" };
     let reason = room.reason.as_ref().map_or(String::new(), |reason| format!(" {reason:?}"));
     let ends = room.ends_at.map_or(String::new(), |at| format!(" ends +{}", at.since_ms(START)));
-    format!("room{locked} {:?} max {} {}{reason}{ends}", room.metadata, room.participants_max, room.state.as_str())
+    let mut rules = String::new();
+    for (is_on, name) in [(room.public, " public"), (room.quality.is_some(), " with quality")] {
+        rules.push_str(if is_on { name } else { "" });
+    }
+    let off = serde_json::to_value(room.features).expect("JSON");
+    for (name, _) in off.as_object().into_iter().flatten().filter(|(_, is_on)| **is_on == false) {
+        rules.push_str(&format!(" no {name}"));
+    }
+    if room.room_type != RoomType::Instant {
+        rules.push_str(&format!(" {:?}", room.room_type).to_lowercase());
+    }
+    format!(
+        "room{locked}{rules} {:?} max {} {}{reason}{ends}",
+        room.metadata,
+        room.participants_max,
+        room.state.as_str()
+    )
 }
 
 /// `[active +200.. | ended +100..+5000 TimeLimit]`: since the start of the script.

@@ -38,6 +38,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
 pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
     let limit = call.query.limit(limits::ROOMS_PER_PAGE_DEFAULT, limits::ROOMS_PER_PAGE_MAX)?;
     let (mut shard, mut after) = call.query.cursor()?;
+    let only_public = call.query.is_public()?;
     let mut names: Vec<RoomId> = Vec::new();
     while shard < limits::DIRECTORY_SHARDS && names.len() < limit {
         let page = directory::page(call.arrival.env, shard, &after, limit.saturating_sub(names.len())).await?;
@@ -47,9 +48,10 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         }
         names.extend(page.rooms);
     }
+    let is_wanted = |room: &api::Room| !only_public || room.public;
     let next = (shard < limits::DIRECTORY_SHARDS).then(|| format!("{shard}.{after}"));
     let shown = join_all(names.into_iter().map(|name| shown(call, name))).await;
-    json(200, &RoomList { rooms: shown.into_iter().flatten().collect(), next })
+    json(200, &RoomList { rooms: shown.into_iter().flatten().filter(is_wanted).collect(), next })
 }
 
 /// `GET /v1/rooms/{room}`.

@@ -52,7 +52,9 @@ pub(super) fn answer(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(
     let room = json!({
         "name": "daily", "created_at": 1_800_000_000_000_u64, "participants": 1, "locked": false, "metadata": "",
         "participants_max": 12, "empty_timeout_ms": 600_000, "state": "waiting", "duration_ms_max": 3_600_000, "starts_at": null,
-        "started_at": null, "ends_at": null,
+        "started_at": null, "ends_at": null, "room_type": "video", "public": false,
+        "features": { "chat": true, "screen_share": true, "file_transfer": true, "recording": true, "whiteboard": true, "reactions": true },
+        "quality": null, "duplicates": "replace", "lobby": false, "invited": [],
     });
     let participant = json!({
         "id": "ada", "name": "Ada Lovelace", "joined_at": 1_800_000_000_000_u64, "connection": "connected",

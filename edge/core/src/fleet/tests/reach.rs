@@ -2,7 +2,6 @@
 
 use super::*;
 use shared::control::{ProbeCredential, Reach};
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 fn credential() -> ProbeCredential {

@@ -5,7 +5,7 @@ use crate::room::state::State;
 use crate::room::state::members::Member;
 use crate::room::state::tracks;
 use crate::room::state::tracks::Track;
-use shared::signal::{CallState, TrackIntent};
+use shared::signal::{CallState, Duplicates, TrackIntent};
 use shared::token::{Grants, JoinClaims};
 use shared::{ParticipantId, limits};
 
@@ -35,6 +35,18 @@ pub(crate) fn guest_address(claims: &JoinClaims) -> Option<&str> {
 fn near(state: &State, id: &ParticipantId, from: Option<&str>, counts: impl Fn(&Member) -> bool) -> usize {
     let is_near = |member: &&Member| member.from.as_deref() == from && member.id != *id && counts(member);
     if from.is_some() { state.members.values().filter(is_near).count() } else { 0 }
+}
+
+/// True if the room is open to everybody with a token, or the participant is invited, a moderator or already in it.
+pub(crate) fn is_invited(state: &State, claims: &JoinClaims) -> bool {
+    let invites = state.meta().is_none_or(|meta| meta.rules.invites(&claims.sub));
+    invites || grants_of(state, claims).moderate || state.members.contains(&claims.sub)
+}
+
+/// True if the participant is connected already, and the room admits nobody twice.
+pub(crate) fn is_duplicate(state: &State, claims: &JoinClaims) -> bool {
+    let rejects = state.meta().is_some_and(|meta| meta.rules.duplicates == Duplicates::Reject);
+    rejects && state.members.get(&claims.sub).is_some_and(|member| member.socket.is_some())
 }
 
 /// True unless the call is scheduled for later and the participant is no moderator.

@@ -133,6 +133,7 @@ fn shown(state: &State, made: bool) -> Answer {
     let info = state.room_info();
     let (created_at, empty_timeout_ms) =
         state.meta().map_or_else(Default::default, |meta| (meta.created_at, meta.empty_timeout_ms));
+    let rules = state.rules();
     let room = api::Room {
         name: state.id.clone(),
         created_at,
@@ -146,6 +147,13 @@ fn shown(state: &State, made: bool) -> Answer {
         starts_at: info.starts_at,
         started_at: info.started_at,
         ends_at: info.ends_at,
+        room_type: info.room_type,
+        public: info.public,
+        features: info.features,
+        quality: info.quality,
+        duplicates: rules.duplicates,
+        lobby: rules.lobby,
+        invited: rules.invited,
     };
     Answer::Room { room, made }
 }

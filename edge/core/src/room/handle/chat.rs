@@ -11,6 +11,8 @@ use shared::{ErrorCode, MessageId, ParticipantId, UnixMillis};
 pub(crate) enum ConversationError {
     #[error("the token does not grant chat")]
     MayNotChat,
+    #[error("the room has no chat, or no reactions")]
+    FeatureOff,
     #[error("too many messages, reactions or raised hands")]
     TooMany,
     #[error("the token does not grant moderating")]
@@ -23,6 +25,7 @@ impl Reason for ConversationError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::MayNotChat | Self::MayNotModerate => ErrorCode::Forbidden,
+            Self::FeatureOff => ErrorCode::FeatureOff,
             Self::TooMany => ErrorCode::RateLimited,
             Self::UnknownParticipant { .. } => ErrorCode::UnknownParticipant,
         }
@@ -37,6 +40,9 @@ pub(crate) fn chat(
 ) -> Result<(), ConversationError> {
     let participant = &caller.participant;
     check_may_chat(cx.state, participant)?;
+    if !cx.state.features().chat {
+        return Err(ConversationError::FeatureOff);
+    }
     // The client repeated the message because the answer was lost with its socket.
     let is_known = |known: &ChatMessage| known.message == message && known.participant == *participant;
     if !cx.state.chat.values().any(is_known) {
@@ -59,6 +65,9 @@ fn keep(cx: &mut Context<'_>, participant: &ParticipantId, message: MessageId, t
 }
 
 pub(crate) fn react(cx: &mut Context<'_>, caller: &Caller, reaction: Reaction) -> Result<(), ConversationError> {
+    if !cx.state.features().reactions {
+        return Err(ConversationError::FeatureOff);
+    }
     check_may_sign(cx, &caller.participant)?;
     cx.outbox.reacted.push((caller.participant.clone(), reaction));
     cx.done(caller);

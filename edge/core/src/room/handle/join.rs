@@ -30,6 +30,10 @@ pub(crate) enum JoinError {
     Banned,
     #[error("the call has not started")]
     NotStarted,
+    #[error("only invited participants may enter")]
+    NotInvited,
+    #[error("the participant is in the room already")]
+    Duplicate,
     #[error("the room is locked")]
     RoomLocked,
     #[error("the room is full")]
@@ -49,6 +53,8 @@ impl Reason for JoinError {
             Self::Token(error) => error.code(),
             Self::Banned => ErrorCode::Banned,
             Self::NotStarted => ErrorCode::NotStarted,
+            Self::NotInvited => ErrorCode::NotInvited,
+            Self::Duplicate => ErrorCode::DuplicateIdentity,
             Self::RoomLocked => ErrorCode::RoomLocked,
             Self::RoomFull => ErrorCode::RoomFull,
             Self::TooManyPublishers => ErrorCode::TooManyPublishers,
@@ -90,6 +96,12 @@ pub(crate) fn join(
     if ban::keeps_out(cx.state, cx.now, &Newcomer { participant: &claims.sub, from, token }) {
         return Err(JoinError::Banned);
     }
+    if !admission::is_invited(cx.state, claims) {
+        return Err(JoinError::NotInvited);
+    }
+    if admission::is_duplicate(cx.state, claims) {
+        return Err(JoinError::Duplicate);
+    }
     if !admission::has_started_for(cx.state, claims) {
         return Err(JoinError::NotStarted);
     }
@@ -103,7 +115,8 @@ pub(crate) fn join(
         return Err(JoinError::TooManyPublishers);
     }
     let grants = admission::grants_of(cx.state, claims);
-    let negotiation = Negotiation { offer: &offer, intents, grants, before: &[], keeps_ssrcs: false };
+    let rules = cx.state.rules();
+    let negotiation = Negotiation { offer: &offer, intents, grants, rules: &rules, before: &[], keeps_ssrcs: false };
     negotiation.check()?;
     let session = sessions::mint_id(cx.random).ok_or(JoinError::NoSession)?;
     token::note_used(cx.state, claims, &attempt);

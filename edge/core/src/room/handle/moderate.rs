@@ -2,7 +2,7 @@
 
 use crate::room::asks::Verb;
 use crate::room::context::{Caller, Context};
-use crate::room::handle::{ban, end, guest, leave, mute, pause, standing, start};
+use crate::room::handle::{ban, end, guest, leave, mute, pause, rules, standing, start};
 use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
@@ -143,7 +143,10 @@ pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
         Verb::UpdateParticipant { participant, change } => {
             update_participant(cx.state, cx.now, judge, &participant, change);
         }
-        Verb::UpdateRoom { change } => update_room(cx.state, &change),
+        Verb::UpdateRoom { change } => {
+            update_room(cx.state, &change);
+            rules::enforce(cx.state, cx.now);
+        }
         Verb::Start => start::start(cx.state, cx.now),
         Verb::Pause { reason } => pause::pause(cx.state, cx.now, reason),
         Verb::Resume => pause::resume(cx.state, cx.now),
@@ -203,4 +206,5 @@ pub(crate) fn update_room(state: &mut State, change: &RoomChange) {
     if let Some(at) = change.starts_at.filter(|_| is_schedulable) {
         meta.starts_at = Some(at);
     }
+    rules::change(state, change);
 }

@@ -164,7 +164,8 @@ fn negotiate_same(
     let (id, grants) = session_of(cx.state, participant)?;
     let before = &negotiated(cx.state, &id)?.sections.clone();
     let Further { offer, intents, in_reply_to, .. } = further;
-    let negotiation = Negotiation { offer, intents, grants, before, keeps_ssrcs: true };
+    let rules = &cx.state.rules();
+    let negotiation = Negotiation { offer, intents, grants, rules, before, keeps_ssrcs: true };
     negotiation.check()?;
     let tracks = admission::tracks_of(cx.state, participant, intents);
     let sections = negotiation.answer(&tracks, cx.random);
@@ -189,7 +190,8 @@ fn negotiate_another(
     let Further { offer, intents, in_reply_to, fresh } = further;
     let before = if *fresh { None } else { Some(negotiated(cx.state, &id)?.clone()) };
     let sections = before.as_ref().map_or(&[][..], |before| &before.sections);
-    let negotiation = Negotiation { offer, intents, grants, before: sections, keeps_ssrcs: false };
+    let rules = &cx.state.rules();
+    let negotiation = Negotiation { offer, intents, grants, rules, before: sections, keeps_ssrcs: false };
     negotiation.check()?;
     let session = sessions::mint_id(cx.random).ok_or(NegotiateError::NoSession)?;
     let tracks = admission::tracks_of(cx.state, participant, intents);

@@ -3,15 +3,16 @@
 use crate::random;
 use crate::random::Random;
 use crate::room::outbox::Reason;
+use crate::room::state::rules::Rules;
 use crate::room::state::tracks::{Track, kind_of};
 use crate::session_description::{
     AcceptedSection, AnsweredSection, Direction, Feedback, Offer, OfferError, OfferedSection, UsableSection,
 };
 use shared::rtp_parameters::{Encoding, Flow, MediaKind, Section};
-use shared::signal::TrackIntent;
-use shared::sorted::SortedSet;
+use shared::signal::{TrackIntent, TrackSource};
 use shared::token::Grants;
 use shared::{ErrorCode, Mid, limits};
+use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NegotiationError {
@@ -19,6 +20,8 @@ pub(crate) enum NegotiationError {
     Offer(#[from] OfferError),
     #[error("the token does not grant publishing")]
     MayNotPublish,
+    #[error("tracks: the room admits no {of:?}")]
+    SourceOff { of: TrackSource },
     #[error("tracks: the offer has no section with the mid {mid}")]
     NoSuchSection { mid: Mid },
     #[error("tracks: the mid {mid} appears twice")]
@@ -46,6 +49,7 @@ impl Reason for NegotiationError {
         match self {
             Self::Offer(error) | Self::Unusable { reason: error, .. } => error.code(),
             Self::MayNotPublish => ErrorCode::Forbidden,
+            Self::SourceOff { .. } => ErrorCode::FeatureOff,
             Self::TooManySlots => ErrorCode::TooManySections,
             Self::NoSuchSection { .. }
             | Self::NamedTwice { .. }
@@ -63,6 +67,7 @@ pub(crate) struct Negotiation<'a> {
     pub(crate) offer: &'a Offer,
     pub(crate) intents: &'a [TrackIntent],
     pub(crate) grants: Grants,
+    pub(crate) rules: &'a Rules,
     /// The previous answer on the same connection.
     pub(crate) before: &'a [AnsweredSection],
     /// If true, slots keep their SSRCs. Another node restarts its sequence numbers, and a browser would treat packets
@@ -75,8 +80,11 @@ impl Negotiation<'_> {
         if !self.intents.is_empty() && !self.grants.publish {
             return Err(NegotiationError::MayNotPublish);
         }
-        let mut seen = SortedSet::new();
+        let mut seen = BTreeSet::new();
         for intent in self.intents {
+            if !self.rules.admits(intent.source) {
+                return Err(NegotiationError::SourceOff { of: intent.source });
+            }
             if !seen.insert(&intent.mid) {
                 return Err(NegotiationError::NamedTwice { mid: intent.mid.clone() });
             }
@@ -203,7 +211,7 @@ impl Negotiation<'_> {
     }
 
     /// Taken SSRCs: those of the client (RFC 3550 §8.2), and those of slots as long as its decoders may remember them.
-    fn used_ssrcs(&self) -> SortedSet<u32> {
+    fn used_ssrcs(&self) -> BTreeSet<u32> {
         let of = |encoding: &Encoding| encoding.ssrc.into_iter().chain(encoding.rtx_ssrc);
         let offered = self.offer.sections.iter().filter_map(OfferedSection::usable);
         let offered = offered.flat_map(UsableSection::encodings).collect::<Vec<_>>();
@@ -222,7 +230,7 @@ const fn may_publish(section: &UsableSection) -> bool {
 
 /// Chooses SSRCs that are unused in the session.
 struct Ssrcs<'a> {
-    used: SortedSet<u32>,
+    used: BTreeSet<u32>,
     random: &'a mut Random,
 }
 
@@ -244,7 +252,7 @@ impl Ssrcs<'_> {
 /// Numbers slots within their kind; a section that was a slot before keeps its number and stream.
 struct SlotNumbers {
     kept: Vec<(Mid, MediaKind, u8)>,
-    used: SortedSet<(MediaKind, u8)>,
+    used: BTreeSet<(MediaKind, u8)>,
 }
 
 impl SlotNumbers {

@@ -6,8 +6,8 @@ use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::recordings::Recording;
 use shared::signal::RecordingState;
-use shared::sorted::SortedMap;
 use shared::{ErrorCode, ParticipantId, RecordingId, UnixMillis, limits};
+use std::collections::BTreeMap;
 
 /// The prefix shared by all recordings' keys, so that a bucket can be shared and have its own rules for recordings.
 const KEY_PREFIX: &str = "recordings";
@@ -16,6 +16,8 @@ const KEY_PREFIX: &str = "recordings";
 pub(crate) enum RecordingError {
     #[error("the token does not grant recording")]
     MayNotRecord,
+    #[error("the room is not to be recorded")]
+    FeatureOff,
     #[error("no storage for recordings is configured")]
     Unavailable,
     #[error("the room already has {} recordings", limits::RECORDINGS_PER_ROOM_MAX)]
@@ -36,6 +38,7 @@ impl Reason for RecordingError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::MayNotRecord => ErrorCode::Forbidden,
+            Self::FeatureOff => ErrorCode::FeatureOff,
             Self::Unavailable => ErrorCode::RecordingUnavailable,
             Self::TooMany => ErrorCode::TooManyRecordings,
             Self::RoomEmpty => ErrorCode::RoomEmpty,
@@ -74,6 +77,9 @@ pub(crate) fn begin(cx: &mut Context<'_>, by: Option<&ParticipantId>) -> Result<
     if !cx.config.can_record {
         return Err(RecordingError::Unavailable);
     }
+    if !cx.state.features().recording {
+        return Err(RecordingError::FeatureOff);
+    }
     if let Some(running) = cx.state.running_recording() {
         return Ok((running, false));
     }
@@ -94,7 +100,7 @@ fn open(cx: &mut Context<'_>, by: Option<&ParticipantId>) -> Result<RecordingId,
         ended_at: None,
         code: None,
         key_prefix: format!("{KEY_PREFIX}/{}/{id}/", cx.state.id),
-        segments: SortedMap::new(),
+        segments: BTreeMap::new(),
         is_confirmed: false,
         finisher: None,
         files: Vec::new(),

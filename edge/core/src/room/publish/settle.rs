@@ -94,9 +94,7 @@ pub(crate) fn note_segments(state: &mut State) {
     if let Some(recording) = state.recordings.get_mut(&id) {
         recording.segments.extend(new);
         for epoch in ordered {
-            if let Some(segment) = recording.segments.get_mut(&epoch) {
-                segment.is_ordered = true;
-            }
+            recording.segments.entry(epoch).and_modify(|segment| segment.is_ordered = true);
         }
     }
 }

@@ -7,7 +7,6 @@ use crate::room::state::members::Member;
 use crate::room::state::slots::{Playing, Slot};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::SlotInfo;
-use shared::sorted;
 use shared::{ParticipantId, TrackId, limits};
 
 /// The slot messages for one participant.
@@ -68,7 +67,7 @@ fn filled(state: &State, publishers: &Publishers, republished: &Republished, is_
 
 fn candidates<'a>(publishers: &'a Publishers, heard: &[TrackId]) -> Candidates<'a> {
     let mut publishers: Vec<_> = publishers.iter().collect();
-    sorted::sort_by_key(&mut publishers, |(_, publisher)| publisher.order);
+    publishers.sort_by_key(|(_, publisher)| publisher.order);
     let mut candidates = Candidates::default();
     for (participant, publisher) in publishers {
         for track in &publisher.tracks {

@@ -4,11 +4,11 @@ use crate::SocketId;
 use crate::room::state::calls::Call;
 use crate::room::state::departures::Departures;
 use crate::room::state::direct::Direct;
+use crate::room::state::rules::Rules;
 use serde::{Deserialize, Serialize};
-use shared::json::tagged;
 use shared::signal::LeaveReason;
-use shared::sorted::{SortedMap, SortedSet};
 use shared::{NodeId, ParticipantId, SessionId, TrackId, UnixMillis, limits};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The Fleet object must answer within this time; it only reads its own memory, so a longer wait means a lost call.
 const FLEET_TIMEOUT_MS: u64 = 5_000;
@@ -61,19 +61,21 @@ pub(crate) struct Meta {
     pub(crate) duration_ms_max: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) starts_at: Option<UnixMillis>,
+    #[serde(default, skip_serializing_if = "Rules::are_default")]
+    pub(crate) rules: Rules,
 }
 
 /// Changes to the roster that become one message, because in a large room each of them concerns many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gathered {
     since: UnixMillis,
-    pub(crate) changed: SortedSet<ParticipantId>,
-    pub(crate) left: SortedMap<ParticipantId, LeaveReason>,
+    pub(crate) changed: BTreeSet<ParticipantId>,
+    pub(crate) left: BTreeMap<ParticipantId, LeaveReason>,
 }
 
 impl Gathered {
     pub(crate) const fn new(since: UnixMillis) -> Self {
-        Self { since, changed: SortedSet::new(), left: SortedMap::new() }
+        Self { since, changed: BTreeSet::new(), left: BTreeMap::new() }
     }
 
     pub(crate) fn deadline(&self) -> UnixMillis {
@@ -86,8 +88,8 @@ const fn empty_timeout_ms_default() -> u64 {
 }
 
 /// The progress of a new assignment.
-#[tagged("state")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 pub(crate) enum Placing {
     /// The request to the Fleet object is pending.
     Asked { epoch: u64, since: UnixMillis, avoid: Vec<NodeId>, early: Option<EarlyHello> },
@@ -130,6 +132,7 @@ impl Meta {
             call: Call::new(now),
             duration_ms_max: None,
             starts_at: None,
+            rules: Rules::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::random::Random;
 use crate::room::state::sessions::MediaSession;
 use crate::session_description::{AcceptedSection, AnsweredSection, Offer, packed};
 use serde::{Deserialize, Serialize};
-use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Section, Session};
+use shared::rtp_parameters::{Fingerprint, Flow, IceParameters, MediaKind, Section, Session};
 use shared::token::Bandwidth;
 use shared::trace::Trace;
 use shared::{Mid, SessionId};
@@ -86,7 +86,14 @@ impl Negotiated {
         session: &MediaSession,
         trace: Option<Trace>,
         bandwidth: Bandwidth,
+        published: &[&Mid],
     ) -> Session {
+        // The node drops what a section sends whose track was taken away.
+        let flow = |section: &Section| match section.flow {
+            Flow::ClientToNode if !published.contains(&&section.mid) => Flow::Inactive,
+            flow => flow,
+        };
+        let sections = self.sections().map(|section| Section { flow: flow(section), ..section.clone() });
         Session {
             session: id.clone(),
             participant: session.participant.clone(),
@@ -99,7 +106,7 @@ impl Negotiated {
             },
             client_fingerprint: self.client_fingerprint,
             other_fingerprints: self.other_fingerprints.clone(),
-            sections: self.sections().cloned().collect(),
+            sections: sections.collect(),
             bandwidth,
         }
     }

@@ -1,14 +1,14 @@
 //! The room's sockets and their owners.
 
 use crate::SocketId;
-use shared::json::tagged;
+use serde::{Deserialize, Serialize};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::trace::Trace;
 use shared::{ParticipantId, Region, UnixMillis, limits};
 
 /// The socket's state through hibernation (under 2 KiB of JSON); it never changes.
-#[tagged("type")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum Attachment {
     Client {
         socket: SocketId,
