@@ -70,6 +70,21 @@ fn a_node_that_lost_only_the_edge_keeps_forwarding_and_catches_up() {
 }
 
 #[test]
+fn a_gap_in_one_clients_link_moves_nobody_while_the_node_has_lost_the_edge() {
+    let (mut world, serving, _) = world_with_two_nodes(7);
+    world.cut_off(&serving);
+    world.access("grace").down.is_cut = true;
+    world.run_for(Duration::from_millis(2_500));
+    world.access("grace").down.is_cut = false;
+    world.run_for(Duration::from_secs(3));
+    assert_eq!((world.serving(), world.node(&serving).load()), (vec![serving.clone()], (3, 1)));
+    world.reconnect(&serving);
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.serving(), [serving]);
+    world.check_everybody_plays();
+}
+
+#[test]
 fn a_node_that_comes_back_too_late_gives_the_room_up() {
     let (mut world, serving, other) = world_with_two_nodes(6);
     world.cut_off(&serving);

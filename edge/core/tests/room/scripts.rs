@@ -15,7 +15,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 33] = [
+const SCRIPTS: [&str; 34] = [
     "join",
     "mute",
     "slots",
@@ -49,6 +49,7 @@ const SCRIPTS: [&str; 33] = [
     "scheduled",
     "cut-off",
     "rules",
+    "node-away",
 ];
 
 #[test]

@@ -99,7 +99,10 @@ pub(crate) fn placing_due(cx: &mut Context<'_>) {
 pub(crate) fn turn_answered(cx: &mut Context<'_>, epoch: u64, relays: Relays) {
     let Some(assignment) = cx.state.assignments.get_mut(&epoch) else { return };
     (assignment.relay.nodes, assignment.relay.is_asked) = (relays, false);
-    let waits = |member: &&Member| member.restart.is_some() && cx.state.assignment_of(&member.id) == Some(epoch);
+    let waits = |member: &&Member| {
+        let restart = member.restart.as_ref().filter(|restart| !restart.alone);
+        restart.is_some() && cx.state.assignment_of(&member.id) == Some(epoch)
+    };
     let waiting: Vec<ParticipantId> = cx.state.members.values().filter(waits).map(|member| member.id.clone()).collect();
     for participant in waiting {
         negotiate::restart_due(cx, &participant);

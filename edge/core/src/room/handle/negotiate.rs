@@ -6,7 +6,7 @@ use crate::room::handle::{admission, assignment, serve, session, turn};
 use crate::room::outbox::{Reason, Reply};
 use crate::room::state::State;
 use crate::room::state::assignments::{Assignment, Link};
-use crate::room::state::members::{Renegotiation, Restart, Waiting};
+use crate::room::state::members::{Member, Renegotiation, Restart, Waiting};
 use crate::room::state::negotiated::Negotiated;
 use crate::room::state::sessions::{self, MediaSession, MediaState};
 use crate::session_description::Offer;
@@ -16,6 +16,9 @@ use shared::{ErrorCode, NodeId, ParticipantId, SessionId, UnixMillis, limits};
 
 /// Reports of dead transports count together for this long.
 const DEAD_REPORTS_MS: u64 = 10_000;
+/// So few clients of a node without its socket need not agree that it is dead: if the link of one breaks, the other gets
+/// nothing either.
+const SERVED_FEW: usize = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NegotiateError {
@@ -68,21 +71,22 @@ pub(crate) fn negotiate(cx: &mut Context<'_>, caller: &Caller, request: Renegoti
     if member.waiting.is_some() || member.restart.is_some() {
         return Err(NegotiateError::Busy);
     }
-    if turn::awaits(cx, participant, request.reason) {
+    let alone = request.reason == NegotiateReason::TransportDead && reports_alone(cx.state, cx.now, participant);
+    if alone || turn::awaits(cx, participant, request.reason) {
         if let Some(member) = cx.state.members.get_mut(participant) {
-            member.restart = Some(Restart { request, since: cx.now });
+            member.restart = Some(Restart { request, since: cx.now, alone });
         }
         return Ok(());
     }
-    renegotiate(cx, participant, &request)
+    renegotiate(cx, participant, &request, false)
 }
 
 /// Answers a pending ICE restart whose wait is over.
 pub(crate) fn restart_due(cx: &mut Context<'_>, participant: &ParticipantId) {
     let Some(member) = cx.state.members.get_mut(participant).filter(|member| member.restart.is_some()) else { return };
     let (restart, socket) = (member.restart.take(), member.socket);
-    if let (Some(Restart { request, .. }), Some(socket)) = (restart, socket)
-        && let Err(error) = renegotiate(cx, participant, &request)
+    if let (Some(Restart { request, alone, .. }), Some(socket)) = (restart, socket)
+        && let Err(error) = renegotiate(cx, participant, &request, alone)
     {
         cx.outbox.refuse(socket, request.in_reply_to, error);
     }
@@ -92,6 +96,7 @@ fn renegotiate(
     cx: &mut Context<'_>,
     participant: &ParticipantId,
     request: &Renegotiation,
+    alone: bool,
 ) -> Result<(), NegotiateError> {
     let Renegotiation { in_reply_to, ref offer, ref intents, reason } = *request;
     let member = cx.state.members.get(participant).ok_or(NegotiateError::NoSession)?;
@@ -104,7 +109,7 @@ fn renegotiate(
     if member.tracks.is_empty() && !intents.is_empty() && !has_room() {
         return Err(NegotiateError::TooManyPublishers);
     }
-    let path = path(cx, participant, reason)?;
+    let path = path(cx, participant, reason, alone)?;
     let further = Further { offer, intents, in_reply_to, fresh };
     match path {
         Path::Same => negotiate_same(cx, participant, &further),
@@ -116,13 +121,28 @@ fn renegotiate(
         Path::Wait(failed) => {
             negotiate_another(cx, participant, &further)?;
             assignment::place(cx, failed);
+            answer_others(cx);
             Ok(())
         }
     }
 }
 
+/// Answers the clients whose reports have waited for one that agrees.
+fn answer_others(cx: &mut Context<'_>) {
+    let waits = |member: &&Member| member.restart.as_ref().is_some_and(|restart| restart.alone);
+    let waiting: Vec<ParticipantId> = cx.state.members.values().filter(waits).map(|member| member.id.clone()).collect();
+    for participant in waiting {
+        restart_due(cx, &participant);
+    }
+}
+
 /// Determines which session an offer leads to; records a report of a dead transport.
-fn path(cx: &mut Context<'_>, participant: &ParticipantId, reason: NegotiateReason) -> Result<Path, NegotiateError> {
+fn path(
+    cx: &mut Context<'_>,
+    participant: &ParticipantId,
+    reason: NegotiateReason,
+    alone: bool,
+) -> Result<Path, NegotiateError> {
     let member = cx.state.members.get(participant).ok_or(NegotiateError::NoSession)?;
     let session = cx.state.sessions.get(&member.session).ok_or(NegotiateError::NoSession)?;
     let ended = session.media == MediaState::Ended;
@@ -138,6 +158,7 @@ fn path(cx: &mut Context<'_>, participant: &ParticipantId, reason: NegotiateReas
     let node = home.map(|(_, home)| home.node.clone());
     let alive = home.is_some_and(|(_, home)| is_alive(home)) && home_epoch == cx.state.usable();
     let alive = alive && !(reason == NegotiateReason::TransportDead && reports_dead(cx.state, cx.now, participant));
+    let alive = alive || alone && reported(cx.state, cx.now, participant).is_some_and(|others| others == 0);
     match cx.state.usable() {
         _ if alive && ended => Err(NegotiateError::ConnectionForgotten),
         _ if alive => Ok(Path::Same),
@@ -154,6 +175,32 @@ fn reports_dead(state: &mut State, now: UnixMillis, participant: &ParticipantId)
     let again = recent(member.dead_at.replace(now));
     let reports = state.members.values().filter(|member| recent(member.dead_at)).count();
     again && reports.saturating_mul(2) > state.members.len()
+}
+
+/// Records a client's report of a dead transport if its node has lost only its socket as far as the others know: none of
+/// several reports the same, so that the client's own link may have a gap. A client that reports again is believed.
+fn reports_alone(state: &mut State, now: UnixMillis, participant: &ParticipantId) -> bool {
+    let Some(others) = reported(state, now, participant) else { return false };
+    let Some(member) = state.members.get_mut(participant) else { return false };
+    let before = member.dead_at.replace(now);
+    others == 0 && before.is_none_or(|at| now.since_ms(at) >= DEAD_REPORTS_MS)
+}
+
+/// The number of other clients of a participant's node that report it dead; `None` unless the node has lost its socket
+/// and serves more than a few.
+fn reported(state: &State, now: UnixMillis, participant: &ParticipantId) -> Option<usize> {
+    let session = state.sessions.get(&state.members.get(participant)?.session)?;
+    let epoch = session.epoch.filter(|epoch| state.usable() == Some(*epoch))?;
+    let Link::Lost { since, .. } = state.assignments.get(&epoch)?.link else { return None };
+    let is_served = |member: &&Member| {
+        let session = state.sessions.get(&member.session);
+        member.socket.is_some() && session.is_some_and(|it| it.epoch == Some(epoch) && it.media == MediaState::Up)
+    };
+    let served: Vec<&Member> = state.members.values().filter(is_served).collect();
+    let reports = |member: &&&Member| {
+        member.id != *participant && member.dead_at.is_some_and(|at| at >= since && now.since_ms(at) < DEAD_REPORTS_MS)
+    };
+    (session.media == MediaState::Up && served.len() > SERVED_FEW).then(|| served.iter().filter(reports).count())
 }
 
 fn negotiate_same(

@@ -81,7 +81,7 @@ pub(crate) struct Member {
     pub(crate) silent_since: Option<UnixMillis>,
     /// The time of the participant's last report of a dead transport.
     pub(crate) dead_at: Option<UnixMillis>,
-    /// An ICE restart that waits for the list of TURN nodes.
+    /// An ICE restart that waits for the list of TURN nodes or for another report of a dead node.
     #[serde(default)]
     pub(crate) restart: Option<Restart>,
 }
@@ -116,10 +116,13 @@ impl Absence {
 pub(crate) struct Restart {
     pub(crate) request: Renegotiation,
     pub(crate) since: UnixMillis,
+    /// It is the only report of a dead node, and waits for another one instead.
+    #[serde(default)]
+    pub(crate) alone: bool,
 }
 
 impl Restart {
-    /// The time at which it is answered with the known TURN nodes.
+    /// The time at which it is answered with the known TURN nodes, or as the only report.
     pub(crate) fn answered_at(&self) -> UnixMillis {
         self.since.plus_ms(limits::TURN_NODES_TIMEOUT_MS)
     }
