@@ -43,8 +43,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (events, received) = mpsc::channel(EVENTS_MAX);
     let (outlet, inlet) = queue();
     let clock = Clock::start();
-    let probe = probe_credential(&config)?;
-    let shards = start_shards(&config, clock, &identity, probe.as_ref(), &events, &outlet)?;
+    let probe = probe_credential()?;
+    let shards = start_shards(&config, clock, &identity, Some(&probe), &events, &outlet)?;
     let (draining, is_draining) = watch::channel(None);
     let (drained, has_drained) = oneshot::channel();
     let (standing, stands) = watch::channel(Standing::default());
@@ -53,7 +53,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let bandwidth = config.bandwidth;
     let disk = config.recording.as_ref().map_or_else(|| PathBuf::from("/"), |recording| recording.spool.clone());
     let host = node_shell::host::watch(disk);
-    let open = |address| Entrance::start(address, Arc::clone(&shards), probe.as_ref()).map(Arc::new);
+    let open = |address| Entrance::start(address, Arc::clone(&shards), Some(&probe)).map(Arc::new);
     let entrance = config.tcp_listen.map(open).transpose()?;
     let pages = Pages {
         bandwidth,
@@ -103,12 +103,13 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 fn node(
     config: Config,
     fingerprint: Fingerprint,
-    probe: Option<ProbeCredential>,
+    probe: ProbeCredential,
     shards: &Arc<[Shard]>,
     entrance: Option<&Entrance>,
     recorder: Option<Recorder>,
     host: watch::Receiver<Option<HostLoad>>,
 ) -> anyhow::Result<Node> {
+    let (unknown, known) = if config.advertise.is_empty() { (Some(probe), None) } else { (None, Some(probe)) };
     let registration = NodeRegistration {
         shards: candidates(&config, shards),
         tcp_candidates: tcp_candidates(&config, entrance),
@@ -116,7 +117,8 @@ fn node(
         region: config.region,
         fingerprint,
         sessions_max: config.sessions_max,
-        probe,
+        probe: unknown,
+        probe_families: known,
     };
     let (token, edges, shards) = (config.token, config.edges, Arc::clone(shards));
     Ok(Node { registration, token, edges, shards, recorder, host, seed: seed()? })
@@ -173,14 +175,11 @@ fn with_port(config: &Config, port: u16) -> Vec<SocketAddr> {
     config.advertise.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
 }
 
-/// The credential with which others may probe a node that does not know its address.
-fn probe_credential(config: &Config) -> anyhow::Result<Option<ProbeCredential>> {
-    if !config.advertise.is_empty() {
-        return Ok(None);
-    }
+/// The credential with which other nodes may probe this one.
+fn probe_credential() -> anyhow::Result<ProbeCredential> {
     // RFC 8445 §5.3: at least 24 bits for the fragment, and 128 for the password.
     let (ufrag, pwd) = (format!("{:016x}", seed()?), format!("{:016x}{:016x}", seed()?, seed()?));
-    Ok(Some(ProbeCredential { ufrag, pwd }))
+    Ok(ProbeCredential { ufrag, pwd, over_tcp: true })
 }
 
 /// Restarts shards whose thread has ended, and reports them so that their rooms are told; the other shards continue.
@@ -313,7 +312,8 @@ mod tests {
             let (restarted, restarts) = mpsc::channel(2);
             let ((draining, is_draining), (standing, _)) = (watch::channel(None), watch::channel(Standing::default()));
             let (drained, _) = oneshot::channel();
-            let mut node = node(config, identity.fingerprint(), None, &shards, None, None, watch::channel(None).1)?;
+            let mut node =
+                node(config, identity.fingerprint(), probe_credential()?, &shards, None, None, watch::channel(None).1)?;
             let url = EdgeUrl::parse(&edge.url()).map_err(|error| anyhow::anyhow!("{error:?}"))?;
             node.edges = [url].into();
             let channels = Channels { events: received, restarts, draining: is_draining, drained, standing };

@@ -66,11 +66,14 @@ async fn run(mut probe: Probe, is_ipv6: bool) -> std::io::Result<Vec<SocketAddr>
         false => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?,
     };
     let mut buffer = [0; ANSWER_BYTES_MAX];
+    let mut is_sent = false;
     while let Some(due_at) = probe.poll_timeout() {
         for (to, request) in probe.handle_timeout(Instant::now()) {
-            // An address to which nothing can be sent is one that does not answer.
-            if let Err(error) = socket.send_to(&request, to).await {
-                tracing::debug!(%error, "sending a probe failed");
+            match socket.send_to(&request, to).await {
+                Ok(_) => is_sent = true,
+                // A host without a route knows nothing about the node at the other end.
+                Err(error) if !is_sent => return Err(error),
+                Err(error) => tracing::debug!(%error, "sending a probe failed"),
             }
         }
         tokio::select! {
@@ -122,4 +125,17 @@ async fn ask(address: SocketAddr, credential: &ProbeCredential, transaction: Tra
     let Ok(Some(place)) = framing::next_datagram(&held, ANSWER_BYTES_MAX) else { return Ok(false) };
     let answer = BindingSuccess::parse(held.get(place).unwrap_or_default());
     Ok(answer.is_some_and(|answer| answer.transaction == transaction && answer.is_authentic(&key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_prober_without_a_way_says_nothing() {
+        // The kernel refuses broadcasts of sockets that have not asked for them, as it refuses packets without a route.
+        let nowhere = vec![SocketAddr::from((Ipv4Addr::BROADCAST, 7000))];
+        let credential = ProbeCredential { ufrag: "node".into(), pwd: "secret".into(), over_tcp: true };
+        assert!(run(Probe::new(Instant::now(), nowhere, &credential, 1), false).await.is_err());
+    }
 }

@@ -441,3 +441,42 @@ async fn tells_all_mistakes_in_its_settings_and_no_secret() -> Result<()> {
     assert!(!text.contains("hunter"), "{text}");
     Ok(())
 }
+
+/// A node that is told an address which it does not serve.
+#[tokio::test]
+async fn a_silent_family_is_found_by_a_probe_and_the_node_stays_ready() -> Result<()> {
+    let edge = LocalEdge::open().await?;
+    let settings = [
+        ("MEDIA_LISTEN", "[::1]:0"),
+        ("MEDIA_TCP_LISTEN", "[::1]:0"),
+        ("MEDIA_ADVERTISE", "127.0.0.1,::1"),
+        ("MEDIA_DRAIN_SECONDS", "1"),
+    ];
+    let node = Node::start(Path::new(PROGRAM), &edge, &settings)?;
+    let (fleet, registration) = node::register(&edge).await?;
+    let mut fixture = Fixture { edge, node, fleet, registration };
+    let NodeRegistration { probe, probe_families, shards, tcp_candidates, .. } = fixture.registration.clone();
+    let credential = probe_families.expect("a credential");
+    assert!(probe.is_none() && credential.is_valid() && credential.over_tcp);
+    let udp: Vec<SocketAddr> = shards.iter().flat_map(|shard| shard.candidates.clone()).collect();
+    let of = |addresses: &[SocketAddr], is_ipv6| -> Vec<SocketAddr> {
+        addresses.iter().filter(|address| address.is_ipv6() == is_ipv6).copied().collect()
+    };
+    // It probes itself in the place of another.
+    for is_ipv6 in [false, true] {
+        let (addresses, tcp) = (of(&udp, is_ipv6), of(&tcp_candidates, is_ipv6));
+        assert!(!addresses.is_empty() && tcp.len() == 1, "{addresses:?} {tcp:?}");
+        let expected = if is_ipv6 { (addresses.clone(), Some(tcp.clone())) } else { (Vec::new(), Some(Vec::new())) };
+        let credential = credential.clone();
+        fixture.fleet.send(&FleetToNode::Probe { probe: 17, addresses, tcp, credential }).await?;
+        let probed = |said| match said {
+            NodeToFleet::Probed { answered, answered_tcp, .. } => Some((answered, answered_tcp)),
+            _ => None,
+        };
+        assert_eq!(fixture.fleet.wait_for(probed).await?, expected);
+    }
+    let reach = Reach::FamilySilent { addresses: of(&udp, false), tcp: Vec::new() };
+    fixture.fleet.send(&FleetToNode::SetReach { address: Ipv4Addr::LOCALHOST.into(), reach }).await?;
+    fixture.expect_page("/readyz", 200, "ready").await?;
+    Ok(())
+}

@@ -267,5 +267,6 @@ fn registration(node: NodeId, address: SocketAddr, sessions_max: usize, identity
         tcp_candidates: Vec::new(),
         sessions_max: sessions_max as u32,
         probe: None,
+        probe_families: None,
     }
 }

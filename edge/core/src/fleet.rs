@@ -248,8 +248,7 @@ impl Fleet {
         let lost = self.nodes.values().filter_map(|node| node.lost_at);
         let forgotten = lost.map(|at| at.plus_ms(limits::MEDIA_NODE_LINGER_MS));
         let abroad = self.abroad.values().map(Abroad::forgotten_at);
-        let probing =
-            self.nodes.values().filter(|node| node.lost_at.is_none()).filter_map(|node| node.probing.as_ref());
+        let probing = self.nodes.values().filter(|node| node.lost_at.is_none()).flat_map(Node::probings);
         let probes = probing.filter_map(Probing::deadline);
         self.sockets.values().map(silent_at).chain(forgotten).chain(abroad).chain(probes).chain(self.tell_at).min()
     }
@@ -311,9 +310,10 @@ impl Fleet {
         };
         let id = registration.node.clone();
         self.replace(now, socket, &id);
-        let before = self.nodes.get(&id).and_then(|node| node.probing.as_ref());
-        let probing = address.map(|address| Probing::new(address, now, before));
-        self.nodes.insert(id, Node { registration, socket, draining: false, lost_at: None, probing });
+        let before = self.nodes.get(&id);
+        let probing = address.map(|address| Probing::new(address, now, before.and_then(|node| node.probing.as_ref())));
+        let families = Probing::of_families(&registration, now, before.map_or(&[], |node| &node.families));
+        self.nodes.insert(id, Node { registration, socket, draining: false, lost_at: None, probing, families });
         self.attach(socket, Heartbeat::first(now));
         self.send(socket, FleetToNode::Registered {});
         self.probe_due(now);
@@ -371,8 +371,8 @@ impl Fleet {
         let placement = Placement {
             node: node.registration.node.clone(),
             shard: shard.shard,
-            candidates: shard.candidates.clone(),
-            tcp_candidates: node.registration.tcp_candidates.clone(),
+            candidates: node.told(&shard.candidates),
+            tcp_candidates: node.told(&node.registration.tcp_candidates),
             fingerprint: node.registration.fingerprint,
             region: self.region.clone(),
             relays: Relays::new(),

@@ -96,7 +96,7 @@ mod tests {
     use crate::stun::{BindingRequest, Response};
 
     fn credential(pwd: &str) -> ProbeCredential {
-        ProbeCredential { ufrag: "node".into(), pwd: pwd.into() }
+        ProbeCredential { ufrag: "node".into(), pwd: pwd.into(), over_tcp: true }
     }
 
     fn addresses() -> Vec<SocketAddr> {

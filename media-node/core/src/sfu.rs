@@ -200,7 +200,7 @@ impl Sfu {
             identity: config.identity,
             places: config.places,
             bandwidth: config.bandwidth,
-            probe: config.probe.map(|ProbeCredential { ufrag, pwd }| (ufrag, stun::key(&pwd))),
+            probe: config.probe.map(|ProbeCredential { ufrag, pwd, .. }| (ufrag, stun::key(&pwd))),
             share_bps: None,
             wishes: Vec::new(),
             sessions: Slab::default(),

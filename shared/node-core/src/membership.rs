@@ -221,15 +221,24 @@ impl Membership {
                 let silent = addresses.len() + tcp.len();
                 Some(Unreached::Silent { address, silent, port, is_tcp: addresses.is_empty() })
             }
-            Reach::Reached {} | Reach::Unprobed {} => None,
+            Reach::Reached {} | Reach::Unprobed {} | Reach::FamilySilent { .. } => None,
         };
+        if let Reach::FamilySilent { addresses, tcp } = reach {
+            let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
+            tracing::warn!(
+                ?addresses,
+                ?tcp,
+                "no {family} for clients, unless nothing else answers: another node's probe got no answer"
+            );
+            return;
+        }
         match self.standing.unreached {
             Some(unreached @ Unreached::Silent { .. }) => tracing::warn!("no rooms: {unreached}"),
             Some(unreached @ Unreached::Probing(_)) => tracing::info!("no rooms yet: {unreached}"),
             None if matches!(reach, Reach::Unprobed {}) => {
                 tracing::warn!(%address, "no other node can probe the address that the edge sees: it may be unreachable");
             }
-            None => tracing::info!(%address, "another node reached this one at the address that the edge sees"),
+            None => tracing::info!(%address, "another node reached this one"),
         }
     }
 

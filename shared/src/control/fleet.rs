@@ -51,6 +51,10 @@ pub struct NodeRegistration {
     /// IP address by the one it sees, has another node probe them with this credential, and tells the outcome.
     #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeCredential>,
+    /// Present if the node knows its addresses: if they are of two families, the edge has each family probed with this
+    /// credential, and tells clients no addresses of one that does not answer.
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    pub probe_families: Option<ProbeCredential>,
 }
 
 /// A short-term credential (RFC 8489 §9.1) that a node's threads accept without a session.
@@ -59,6 +63,9 @@ pub struct ProbeCredential {
     /// At most [`limits::PROBE_CREDENTIAL_BYTES_MAX`] letters and digits, as the password.
     pub ufrag: String,
     pub pwd: String,
+    /// True if the node accepts it over TCP too; older ones do not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over_tcp: bool,
 }
 
 impl std::fmt::Debug for ProbeCredential {
@@ -95,6 +102,13 @@ pub enum Reach {
     },
     /// No other node of the region can probe, so the node gets rooms.
     Unprobed {},
+    /// Some of the node's addresses of one family have not answered. The node gets rooms, and clients are told its
+    /// addresses of the other family; if neither family answers, those of both.
+    FamilySilent {
+        addresses: Vec<SocketAddr>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tcp: Vec<SocketAddr>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,8 +181,8 @@ pub enum FleetToNode {
         #[serde(deserialize_with = "object::object")]
         credential: ProbeCredential,
     },
-    /// To a media node that does not know its public address: the address that the edge sees, and whether clients can
-    /// reach it. Sent after `registered` and after every change.
+    /// To a media node with a credential for probes: the address that the edge sees, or one of its own of the family that
+    /// was probed, and whether clients can reach it. Sent after `registered` and after every change.
     SetReach {
         address: IpAddr,
         #[serde(deserialize_with = "object::object")]

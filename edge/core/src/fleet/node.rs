@@ -20,6 +20,9 @@ pub(super) struct Node {
     /// `None` if the node knows its own address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) probing: Option<Probing>,
+    /// The families of its own addresses, if there are two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) families: Vec<Probing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

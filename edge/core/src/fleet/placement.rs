@@ -95,12 +95,20 @@ mod tests {
                 tcp_candidates: vec![],
                 sessions_max: if load.ends_with('#') { 0 } else { 1000 },
                 probe: None,
+                probe_families: None,
             };
             let heard_at = if load.ends_with('?') { UnixMillis(0) } else { NOW };
             let load_ = NodeLoad { busiest_shard_permille: permille, ..NodeLoad::default() };
             let heartbeat = Heartbeat { heard_at, load: load_, interval_ms: 5_000, assigned: 0, assigned_since: 0 };
             (
-                Node { registration, socket: SocketId(0), draining: load.ends_with('!'), lost_at: None, probing: None },
+                Node {
+                    registration,
+                    socket: SocketId(0),
+                    draining: load.ends_with('!'),
+                    lost_at: None,
+                    probing: None,
+                    families: Vec::new(),
+                },
                 heartbeat,
             )
         };

@@ -1,23 +1,25 @@
 //! Media nodes that do not know their public address: they get the one that the edge sees, and no rooms before another
-//! node has reached them there.
+//! node has reached them there. Of nodes that advertise addresses of both families, each family is probed, and clients
+//! are told no addresses of one that does not answer.
 //!
-//! The edge cannot send UDP. A probe goes only to the address from which its receiver holds a TCP connection to the
-//! edge, so a node can direct no traffic at others; and a prober believes only answers with the node's credential.
+//! The edge cannot send UDP. A prober believes only answers with the node's credential. A node without an address is
+//! probed only where it holds a TCP connection to the edge; one with addresses could direct clients there as well.
 
 use super::node::{Node, RegistrationError};
 use super::{Fleet, Output};
 use crate::{SocketId, random};
 use serde::{Deserialize, Serialize};
-use shared::control::{FleetToNode, NodeRegistration, Reach};
+use shared::control::{FleetToNode, NodeRegistration, ProbeCredential, Reach};
 use shared::{NodeId, UnixMillis, limits};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-/// The state of an address that the edge has seen.
+/// The state of an address that the edge has seen, or of a family of the node's own addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Probing {
+    /// Of several of a family, the first.
     address: IpAddr,
-    /// True if the node gets rooms: it was reached, or no other node can probe it.
+    /// True if the node gets rooms, or clients its addresses: it was reached, or no other node can probe it.
     pub(super) gets_rooms: bool,
     /// True if the last probe found ports that do not answer; only a better one opens the node again.
     was_silent: bool,
@@ -50,6 +52,26 @@ impl Probing {
         Self { address, gets_rooms, was_silent, step: Step::Later { at: now }, tried: Vec::new() }
     }
 
+    /// A probing of each family of the node's own addresses, if there are two.
+    pub(super) fn of_families(registration: &NodeRegistration, now: UnixMillis, before: &[Self]) -> Vec<Self> {
+        let Some(shard) = registration.shards.first().filter(|_| registration.probe_families.is_some()) else {
+            return Vec::new();
+        };
+        let first = |is_ipv6| shard.candidates.iter().map(SocketAddr::ip).find(|ip| ip.is_ipv6() == is_ipv6);
+        let (Some(ipv4), Some(ipv6)) = (first(false), first(true)) else { return Vec::new() };
+        let probing = |address| {
+            let before = before.iter().find(|before| before.address == address);
+            let was_silent = before.is_some_and(|before| before.was_silent);
+            Self { gets_rooms: !was_silent, ..Self::new(address, now, before) }
+        };
+        [ipv4, ipv6].map(probing).into()
+    }
+
+    /// True for addresses of this probing's family. A node without an address of its own has one family.
+    pub(super) fn is_of(&self, address: &SocketAddr) -> bool {
+        address.is_ipv6() == self.address.is_ipv6()
+    }
+
     pub(super) const fn deadline(&self) -> Option<UnixMillis> {
         match self.step {
             Step::Asked { until: at, .. } | Step::Later { at } => Some(at),
@@ -69,6 +91,9 @@ pub(super) fn with_address(
 ) -> Result<(NodeRegistration, Option<IpAddr>), RegistrationError> {
     let NodeRegistration { shards, tcp_candidates, probe, .. } = &registration;
     let mut addresses = shards.iter().flat_map(|shard| &shard.candidates).chain(tcp_candidates);
+    if registration.probe_families.as_ref().is_some_and(|credential| !credential.is_valid()) {
+        return Err(RegistrationError::Address);
+    }
     let Some(credential) = probe else {
         let is_unknown = addresses.any(|address| address.ip().is_unspecified());
         return if is_unknown { Err(RegistrationError::Address) } else { Ok((registration, None)) };
@@ -90,15 +115,18 @@ pub(super) fn with_address(
 impl Fleet {
     /// Begins the probes that are due, and gives up those that were not answered.
     pub(super) fn probe_due(&mut self, now: UnixMillis) {
-        let is_due = |node: &Node| node.lost_at.is_none() && node.probing.as_ref().is_some_and(|it| it.is_due(now));
-        let due: Vec<NodeId> = self.nodes.iter().filter(|(_, node)| is_due(node)).map(|(id, _)| id.clone()).collect();
-        for id in due {
-            self.probe(now, &id);
+        let serving = self.nodes.iter().filter(|(_, node)| node.lost_at.is_none());
+        let due = serving.flat_map(|(id, node)| {
+            node.probings().filter(|probing| probing.is_due(now)).map(|probing| (id.clone(), probing.address))
+        });
+        for (id, address) in due.collect::<Vec<_>>() {
+            self.probe(now, &id, address);
         }
     }
 
-    fn probe(&mut self, now: UnixMillis, id: &NodeId) {
-        let Some(mut probing) = self.nodes.get(id).and_then(|node| node.probing.clone()) else { return };
+    fn probe(&mut self, now: UnixMillis, id: &NodeId, address: IpAddr) {
+        let of_address = |node: &Node| node.probings().find(|probing| probing.address == address).cloned();
+        let Some(mut probing) = self.nodes.get(id).and_then(of_address) else { return };
         if let Step::Asked { prober, .. } = &probing.step {
             probing.tried.push(prober.clone());
         }
@@ -106,21 +134,21 @@ impl Fleet {
         let number = random::below(&mut self.random, probers.len() as u64);
         let chosen = usize::try_from(number).ok().and_then(|index| probers.get(index).cloned());
         let Some(node) = self.nodes.get(id) else { return };
-        let credential = node.registration.probe.clone();
-        let (addresses, tcp) = (udp_addresses(node), node.registration.tcp_candidates.clone());
+        let (is_family, credential) = (node.probing.is_none(), node.probe_credential().cloned());
+        let (addresses, tcp) = targets(node, &probing);
         let told = match (chosen.filter(|_| probing.tried.len() < limits::PROBERS_MAX), credential) {
             (Some((prober, socket)), Some(credential)) => {
                 let probe = u64::from(random::number(&mut self.random));
                 probing.step = Step::Asked { probe, prober, until: now.plus_ms(limits::PROBE_TIMEOUT_MS) };
                 self.send(socket, FleetToNode::Probe { probe, addresses, tcp, credential });
-                (!probing.gets_rooms).then_some(Reach::Probing {})
+                (!probing.gets_rooms && !is_family).then_some(Reach::Probing {})
             }
             _ => {
                 let is_news = !probing.gets_rooms;
                 probing.step = Step::Later { at: now.plus_ms(limits::PROBE_INTERVAL_MS) };
                 (probing.gets_rooms, probing.tried) = (!probing.was_silent, Vec::new());
                 match probing.was_silent {
-                    true => Some(Reach::Silent { addresses, tcp }),
+                    true => Some(silent(is_family, addresses, tcp)),
                     false => is_news.then_some(Reach::Unprobed {}),
                 }
             }
@@ -129,12 +157,16 @@ impl Fleet {
     }
 
     /// The nodes that can probe another: with an address of their own, as the way from a neighbour behind the same NAT
-    /// or on the same host tells nothing about firewalls.
+    /// or on the same host tells nothing about firewalls. A family of a node that gets rooms anyway is probed only by
+    /// nodes that clients reach over it.
     fn probers(&self, id: &NodeId, probing: &Probing) -> Vec<(NodeId, SocketId)> {
+        let is_family = self.nodes.get(id).is_some_and(|node| node.probing.is_none());
         let can = |(other, node): &(&NodeId, &Node)| {
-            let is_elsewhere = udp_addresses(node).iter().all(|address| address.ip() != probing.address);
+            let addresses = udp_addresses(node);
+            let is_elsewhere = addresses.iter().all(|address| address.ip() != probing.address);
+            let has_family = !is_family || node.told(&addresses).iter().any(|address| probing.is_of(address));
             let serves = node.lost_at.is_none() && !node.draining;
-            *other != id && serves && is_elsewhere && !probing.tried.contains(other)
+            *other != id && serves && has_family && is_elsewhere && !probing.tried.contains(other)
         };
         self.nodes.iter().filter(can).map(|(id, node)| (id.clone(), node.socket)).collect()
     }
@@ -149,39 +181,79 @@ impl Fleet {
         answered_tcp: Option<&[SocketAddr]>,
     ) {
         let Some(by) = self.sockets.get(&socket).map(|attachment| &attachment.claims.sub) else { return };
-        let is_asked = |node: &Node| {
-            let step = node.probing.as_ref().map(|probing| &probing.step);
-            matches!(step, Some(Step::Asked { probe, prober, .. }) if *probe == number && prober == by)
-        };
-        let Some((id, node)) = self.nodes.iter().find(|(_, node)| is_asked(node)) else { return };
-        let id = id.clone();
-        let silent = without(udp_addresses(node), answered);
-        let tcp = answered_tcp.map_or_else(Vec::new, |tcp| without(node.registration.tcp_candidates.clone(), tcp));
-        let is_reached = silent.is_empty() && tcp.is_empty();
-        let Some(mut probing) = node.probing.clone() else { return };
+        let is_asked = |probing: &&Probing| matches!(&probing.step, Step::Asked { probe, prober, .. } if *probe == number && prober == by);
+        let asked = self.nodes.iter().find_map(|(id, node)| Some((id, node, node.probings().find(is_asked)?)));
+        let Some((id, node, probing)) = asked else { return };
+        let (id, is_family, mut probing) = (id.clone(), node.probing.is_none(), probing.clone());
+        let (addresses, tcp) = targets(node, &probing);
+        let (without_udp, without_tcp) = (
+            without(addresses.clone(), answered),
+            answered_tcp.map_or_else(Vec::new, |answered| without(tcp, answered)),
+        );
+        // A node may also have addresses for a network of its own, out of the prober's reach.
+        let is_silent = |ip| without_udp.iter().chain(&without_tcp).any(|address| address.ip() == ip);
+        let is_reached = addresses.iter().any(|address| !is_silent(address.ip()));
+        let is_news = !is_family || probing.was_silent;
         probing.tried = Vec::new();
         (probing.gets_rooms, probing.was_silent) = (is_reached, !is_reached);
         let reach = match is_reached {
             true => {
                 probing.step = Step::Reached;
-                Reach::Reached {}
+                is_news.then_some(Reach::Reached {})
             }
             false => {
                 probing.step = Step::Later { at: now.plus_ms(limits::PROBE_INTERVAL_MS) };
-                Reach::Silent { addresses: silent, tcp }
+                Some(silent(is_family, without_udp, without_tcp))
             }
         };
-        self.set_probing(&id, probing, Some(reach));
+        self.set_probing(&id, probing, reach);
     }
 
     fn set_probing(&mut self, id: &NodeId, probing: Probing, told: Option<Reach>) {
         let Some(node) = self.nodes.get_mut(id) else { return };
         let (socket, address) = (node.socket, probing.address);
-        node.probing = Some(probing);
+        let mut known = node.probing.iter_mut().chain(&mut node.families);
+        if let Some(known) = known.find(|known| known.address == address) {
+            *known = probing;
+        }
         if let Some(reach) = told {
             self.told.push(Output::Send { socket, message: FleetToNode::SetReach { address, reach } });
         }
     }
+}
+
+impl Node {
+    pub(super) fn probings(&self) -> impl Iterator<Item = &Probing> {
+        self.probing.iter().chain(&self.families)
+    }
+
+    fn probe_credential(&self) -> Option<&ProbeCredential> {
+        self.registration.probe.as_ref().or(self.registration.probe_families.as_ref())
+    }
+
+    /// Those of the node's own addresses that clients are told: not those of a family that does not answer, unless
+    /// neither does. Then the fault is rather the probers'.
+    pub(super) fn told(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+        if self.families.iter().all(|family| !family.gets_rooms) {
+            return addresses.to_vec();
+        }
+        let is_silent =
+            |address: &SocketAddr| self.families.iter().any(|family| family.is_of(address) && !family.gets_rooms);
+        addresses.iter().filter(|address| !is_silent(address)).copied().collect()
+    }
+}
+
+fn silent(is_family: bool, addresses: Vec<SocketAddr>, tcp: Vec<SocketAddr>) -> Reach {
+    if is_family { Reach::FamilySilent { addresses, tcp } } else { Reach::Silent { addresses, tcp } }
+}
+
+/// The node's addresses to probe over UDP and over TCP; over TCP only if the node says that it answers there.
+fn targets(node: &Node, probing: &Probing) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+    let of_family =
+        |addresses: Vec<SocketAddr>| addresses.into_iter().filter(|address| probing.is_of(address)).collect();
+    let answers_tcp = node.probe_credential().is_some_and(|credential| credential.over_tcp);
+    let tcp = if answers_tcp { node.registration.tcp_candidates.clone() } else { Vec::new() };
+    (of_family(udp_addresses(node)), of_family(tcp))
 }
 
 fn without(mut addresses: Vec<SocketAddr>, answered: &[SocketAddr]) -> Vec<SocketAddr> {

@@ -129,6 +129,7 @@ fn registration(node: &str) -> NodeRegistration {
         tcp_candidates: vec![([127, 0, 0, number], 443).into()],
         sessions_max: 100,
         probe: None,
+        probe_families: None,
     }
 }
 

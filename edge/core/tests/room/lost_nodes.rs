@@ -78,6 +78,7 @@ pub(crate) fn registration(number: u32) -> NodeRegistration {
         tcp_candidates: Vec::new(),
         sessions_max: 2_000,
         probe: None,
+        probe_families: None,
     }
 }
 

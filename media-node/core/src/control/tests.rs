@@ -24,6 +24,7 @@ impl Node {
             tcp_candidates: vec![([192, 0, 2, 1], 443).into()],
             sessions_max: 10,
             probe: None,
+            probe_families: None,
         };
         let control = Control::new(start(), Config { registration, edges: 1, records, seed: 1 });
         let fleet = SocketKey { line: FLEET_LINE, attempt: 1 };

@@ -5,7 +5,7 @@ use shared::control::{ProbeCredential, Reach};
 use std::net::IpAddr;
 
 fn credential() -> ProbeCredential {
-    ProbeCredential { ufrag: "probe".into(), pwd: "secret".into() }
+    ProbeCredential { ufrag: "probe".into(), pwd: "secret".into(), over_tcp: true }
 }
 
 /// A node's registration without its address: two threads on two ports.
@@ -248,4 +248,118 @@ fn refuses_addresses_that_it_cannot_complete() {
         let probe = Some(ProbeCredential { ufrag, ..credential() });
         check_refused(NodeRegistration { probe, ..unaddressed("media-1", "0.0.0.0") }, Some(seen()));
     }
+}
+
+/// A node with addresses of both families: an internal and a public IPv4 one, and an IPv6 one.
+fn of_both(node: &str, last: u8) -> NodeRegistration {
+    let ips = [
+        [10, 0, 0, last].into(),
+        [198, 51, 100, last].into(),
+        IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last.into()]),
+    ];
+    let at = |port| ips.map(|ip| SocketAddr::new(ip, port)).to_vec();
+    let shards = vec![ShardInfo { shard: 0, candidates: at(7000) }];
+    NodeRegistration { shards, tcp_candidates: at(443), probe_families: Some(credential()), ..registration(node) }
+}
+
+/// The probes that `socket` is told to make.
+fn probes(outputs: &[Output], expected: SocketId) -> Vec<(u64, Vec<SocketAddr>, Vec<SocketAddr>)> {
+    let probe = |output: &Output| match output {
+        Output::Send { socket, message: FleetToNode::Probe { probe, addresses, tcp, .. } } if *socket == expected => {
+            Some((*probe, addresses.clone(), tcp.clone()))
+        }
+        _ => None,
+    };
+    outputs.iter().filter_map(probe).collect()
+}
+
+/// The address families that clients of a new room are told, over UDP and over TCP.
+fn told(stage: &mut Stage) -> [Vec<bool>; 2] {
+    let (PlaceAnswer::Placed(placement), _) = stage.place(&["media-1"]) else { panic!("no node") };
+    [placement.candidates, placement.tcp_candidates].map(|told| told.iter().map(SocketAddr::is_ipv6).collect())
+}
+
+#[test]
+fn a_family_that_does_not_answer_is_told_to_no_client_until_it_does() {
+    check(|stage| {
+        let prober = stage.registers_from(1, of_both("media-1", 1), None);
+        assert_eq!(probes(&prober, SocketId(1)), [], "nobody can probe the first node");
+        let prober = SocketId(1);
+        let outputs = stage.registers_from(2, of_both("media-2", 2), None);
+        let [(v4, udp, tcp), (v6, udp6, tcp6)] = &probes(&outputs, prober)[..] else { panic!("{outputs:?}") };
+        assert_eq!([udp.len(), tcp.len(), udp6.len(), tcp6.len()], [2, 2, 1, 1]);
+        assert!(udp.iter().chain(tcp).all(SocketAddr::is_ipv4) && udp6.iter().chain(tcp6).all(SocketAddr::is_ipv6));
+        assert_eq!(reach(&outputs), None, "it is ready at once");
+        assert_eq!(told(stage), [vec![false, false, true], vec![false, false, true]]);
+        // The internal address is out of the prober's reach, which says nothing about the family.
+        let probed = |probe, udp: &[SocketAddr], tcp: &[SocketAddr]| NodeToFleet::Probed {
+            probe,
+            answered: udp.to_vec(),
+            answered_tcp: Some(tcp.to_vec()),
+        };
+        assert_eq!(sent(&stage.says(prober, probed(*v4, &udp[1..], &tcp[1..]))), []);
+        let outputs = stage.says(prober, probed(*v6, udp6, &[]));
+        let silent = Reach::FamilySilent { addresses: Vec::new(), tcp: tcp6.clone() };
+        assert_eq!(sent(&outputs), [FleetToNode::SetReach { address: udp6[0].ip(), reach: silent }]);
+        assert_eq!(told(stage), [vec![false, false], vec![false, false]]);
+        // It registers again, and stays without IPv6 until that answers.
+        let again = probes(&stage.registers_from(3, of_both("media-2", 2), None), prober);
+        assert_eq!(told(stage), [vec![false, false], vec![false, false]]);
+        let (probe, udp6, tcp6) = again.iter().find(|(_, udp, _)| udp[0].is_ipv6()).expect("another probe");
+        let outputs = stage.says(prober, probed(*probe, udp6, tcp6));
+        assert_eq!(sent(&outputs), [FleetToNode::SetReach { address: udp6[0].ip(), reach: Reach::Reached {} }]);
+        assert_eq!(told(stage), [vec![false, false, true], vec![false, false, true]]);
+    });
+}
+
+#[test]
+fn a_node_of_which_no_family_answers_is_told_as_it_is() {
+    check(|stage| {
+        stage.registers_from(1, of_both("media-1", 1), None);
+        let outputs = stage.registers_from(2, of_both("media-2", 2), None);
+        for (probe, _, _) in probes(&outputs, SocketId(1)) {
+            let nothing = NodeToFleet::Probed { probe, answered: Vec::new(), answered_tcp: Some(Vec::new()) };
+            stage.says(SocketId(1), nothing);
+        }
+        assert_eq!(told(stage), [vec![false, false, true], vec![false, false, true]]);
+    });
+}
+
+#[test]
+fn a_node_probes_only_families_that_it_has_itself() {
+    check(|stage| {
+        let prober = stage.registered(1, "media-1");
+        let outputs = stage.registers_from(2, of_both("media-2", 2), None);
+        let asked = probes(&outputs, prober);
+        assert!(asked.len() == 1 && asked[0].1.iter().all(SocketAddr::is_ipv4), "{asked:?}");
+        // Nor does one that cannot be reached over IPv6 probe over IPv6.
+        let outputs = stage.registers_from(3, of_both("media-3", 3), None);
+        let over_ipv6 = |outputs: &[Output], socket| {
+            probes(outputs, socket).into_iter().find(|(_, udp, _)| udp[0].is_ipv6()).map(|(probe, _, _)| probe)
+        };
+        let probe = over_ipv6(&outputs, SocketId(2)).expect("media-2 has IPv6");
+        stage.says(SocketId(2), NodeToFleet::Probed { probe, answered: Vec::new(), answered_tcp: None });
+        let outputs = stage.registers_from(4, of_both("media-4", 4), None);
+        assert_eq!(over_ipv6(&outputs, SocketId(3)), None);
+    });
+}
+
+#[test]
+fn a_node_that_does_not_answer_probes_over_tcp_is_not_asked_to() {
+    check(|stage| {
+        let prober = stage.registered(1, "media-1");
+        stage.says(prober, NodeToFleet::Draining {});
+        let prober = stage.registered(2, "media-2");
+        let full = NodeLoad { sessions: 100, ..NodeLoad::default() };
+        stage.says(prober, NodeToFleet::Heartbeat { load: full });
+        let older = ProbeCredential { over_tcp: false, ..credential() };
+        let registration = NodeRegistration { probe: Some(older), ..unaddressed("media-3", "0.0.0.0") };
+        let outputs = stage.registers_from(3, registration, Some(seen()));
+        let [(probe, udp, tcp)] = &probes(&outputs, prober)[..] else { panic!("{outputs:?}") };
+        assert_eq!((udp, &tcp[..]), (&of_threads(), &[][..]), "its port for TCP is not probed");
+        let answer = NodeToFleet::Probed { probe: *probe, answered: of_threads(), answered_tcp: Some(Vec::new()) };
+        assert_eq!(reach(&stage.says(prober, answer)), Some(Reach::Reached {}));
+        let (PlaceAnswer::Placed(placement), _) = stage.place(&[]) else { panic!("it was reached") };
+        assert_eq!(placement.tcp_candidates, over_tcp(), "clients are told of it");
+    });
 }

@@ -132,6 +132,7 @@ fn registration(number: u32) -> NodeRegistration {
         tcp_candidates: Vec::new(),
         sessions_max: SESSIONS_PER_SHARD * u32::from(SHARDS),
         probe: None,
+        probe_families: None,
     }
 }
 
