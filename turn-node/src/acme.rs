@@ -62,19 +62,14 @@ async fn keep<O>(certificate: &Certificate, mut renewal: Renewal, order: impl Fn
 where
     O: Future<Output = Result<Vec<u8>>>,
 {
-    let mut wait = Renewal::first(now_s(), certificate.validity());
     loop {
-        while wait > SLEEP_MAX {
-            sleep(SLEEP_MAX).await;
-            wait = Renewal::first(now_s(), certificate.validity());
-        }
-        sleep(wait).await;
+        sleep_until_due(certificate).await;
         let ordered = timeout(ORDER_TIME_MAX, order()).await;
         let ordered = ordered.unwrap_or_else(|_| Err(anyhow!("the authority took longer than {ORDER_TIME_MAX:?}")));
-        wait = match ordered.and_then(|pem| certificate.replace(&pem, &pem)) {
-            Ok(validity) => {
+        let pause = match ordered.and_then(|pem| certificate.replace(&pem, &pem)) {
+            Ok(()) => {
                 tracing::info!("using a new TLS certificate");
-                renewal.succeeded(now_s(), validity)
+                renewal.succeeded()
             }
             Err(error) => {
                 certificate.count_failure();
@@ -83,6 +78,17 @@ where
                 pause
             }
         };
+        sleep(pause).await;
+    }
+}
+
+async fn sleep_until_due(certificate: &Certificate) {
+    loop {
+        let due_in = Renewal::due_in(now_s(), certificate.validity());
+        if due_in.is_zero() {
+            return;
+        }
+        sleep(due_in.min(SLEEP_MAX)).await;
     }
 }
 
@@ -123,13 +129,16 @@ fn client(roots: RootCertStore) -> Arc<ClientConfig> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
     use std::cell::Cell;
     use std::future::{pending, ready};
+    use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
     /// The number of orders in `time`, and of failures that were counted.
     async fn orders<O: Future<Output = Result<Vec<u8>>>>(time: Duration, order: impl Fn() -> O) -> (u64, u64) {
+        let _another_test_was_first = default_provider().install_default();
         let (certificate, count) = (Certificate::default(), Cell::new(0));
         let renewal = Renewal::new(Duration::from_secs(60), 1);
         let counted = || {
@@ -137,7 +146,7 @@ mod tests {
             order()
         };
         let ended = timeout(time, keep(&certificate, renewal, counted)).await;
-        assert!(ended.is_err() && certificate.validity().is_none());
+        assert!(ended.is_err(), "it never ends");
         (count.get(), certificate.failures())
     }
 
@@ -147,6 +156,17 @@ mod tests {
         assert_eq!((ordered, failed), (1, 0), "an order may take some time");
         let (ordered, failed) = orders(4 * HOUR, pending).await;
         assert!(ordered >= 8 && failed >= ordered - 1, "{ordered} orders, {failed} failures");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_clock_orders_no_certificate_after_the_other() {
+        let mut wanted = CertificateParams::new(["turn.example.org".to_owned()]).expect("a name");
+        // This host's clock is years ahead of the authority's.
+        (wanted.not_before, wanted.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2001, 4, 1));
+        let key = KeyPair::generate().expect("a key");
+        let pem = [key.serialize_pem(), wanted.self_signed(&key).expect("a certificate").pem()].concat();
+        let (ordered, failed) = orders(24 * HOUR, || ready(Ok(pem.clone().into_bytes()))).await;
+        assert!((1..=5).contains(&ordered) && failed == 0, "{ordered} orders, {failed} failures");
     }
 
     #[tokio::test(start_paused = true)]

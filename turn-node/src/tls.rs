@@ -90,11 +90,11 @@ pub(crate) struct Certificate {
 
 impl Certificate {
     /// Uses a certificate with its intermediates and its key, both PEM. An error keeps the current one.
-    pub(crate) fn replace(&self, chain: &[u8], key: &[u8]) -> anyhow::Result<Validity> {
+    pub(crate) fn replace(&self, chain: &[u8], key: &[u8]) -> anyhow::Result<()> {
         let fresh = parse(chain, key)?;
-        let validity = validity(&fresh)?;
+        validity(&fresh)?;
         self.set(Some(fresh));
-        Ok(validity)
+        Ok(())
     }
 
     pub(crate) fn set(&self, fresh: Option<CertifiedKey>) {
@@ -128,7 +128,7 @@ impl ResolvesServerCert for Certificate {
 impl Files {
     pub(crate) fn read(&self, certificate: &Certificate) -> anyhow::Result<()> {
         let read = || certificate.replace(&read_file(&self.certificate)?, &read_file(&self.key)?);
-        read().map(drop).with_context(|| format!("reading {}", self.certificate.display()))
+        read().with_context(|| format!("reading {}", self.certificate.display()))
     }
 
     /// Reads the files again on SIGHUP and whenever they have changed. An error keeps the current certificate.

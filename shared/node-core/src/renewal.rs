@@ -28,22 +28,22 @@ impl Renewal {
         Self { backoff: Backoff::between(2 * pause, 2 * LONGEST_PAUSE * pause, seed) }
     }
 
-    /// The time until the first order: two thirds of the life of the certificate at hand.
+    /// The time until a certificate is due for renewal, which is after two thirds of its life.
     #[must_use]
-    pub fn first(now_s: u64, current: Option<Validity>) -> Duration {
+    pub fn due_in(now_s: u64, current: Option<Validity>) -> Duration {
         let due_at_s = current.map_or(0, |Validity { begins_at_s, ends_at_s }| {
             ends_at_s.saturating_sub(ends_at_s.saturating_sub(begins_at_s) / 3)
         });
         Duration::from_secs(due_at_s.saturating_sub(now_s))
     }
 
-    /// The time until the next order, after one that brought a certificate.
-    pub fn succeeded(&mut self, now_s: u64, fresh: Validity) -> Duration {
+    /// The least time until the next order, after one that brought a certificate.
+    pub fn succeeded(&mut self) -> Duration {
         self.backoff.reset();
-        Self::first(now_s, Some(fresh)).max(INTERVAL_MIN)
+        INTERVAL_MIN
     }
 
-    /// The time until the next order, after one that failed.
+    /// The least time until the next order, after one that failed.
     pub fn failed(&mut self) -> Duration {
         self.backoff.next_wait()
     }
@@ -61,17 +61,10 @@ mod tests {
 
     #[test]
     fn a_certificate_is_renewed_after_two_thirds_of_its_life() {
-        let first = |now: u64, current| Renewal::first(now * DAY_S, current).as_secs() / DAY_S;
-        assert_eq!(first(100, None), 0);
-        assert_eq!([100, 130, 159, 160, 191].map(|now| first(now, Some(days(100, 190)))), [60, 30, 1, 0, 0]);
-        assert_eq!(first(100, Some(days(190, 100))), 0, "dates without sense");
-    }
-
-    #[test]
-    fn orders_that_succeed_are_never_close_together() {
-        let mut renewal = Renewal::new(Duration::from_secs(60), 1);
-        assert_eq!(renewal.succeeded(100 * DAY_S, days(100, 190)), Duration::from_secs(60 * DAY_S));
-        assert_eq!(renewal.succeeded(300 * DAY_S, days(100, 190)), INTERVAL_MIN, "this host's clock is wrong");
+        let due_in = |now: u64, current| Renewal::due_in(now * DAY_S, current).as_secs() / DAY_S;
+        assert_eq!(due_in(100, None), 0);
+        assert_eq!([100, 130, 159, 160, 191].map(|now| due_in(now, Some(days(100, 190)))), [60, 30, 1, 0, 0]);
+        assert_eq!(due_in(100, Some(days(190, 100))), 0, "dates without sense");
     }
 
     #[test]
@@ -95,7 +88,7 @@ mod tests {
         let mut renewal = Renewal::new(Duration::from_secs(60), 1);
         let longest = (0..10).map(|_| renewal.failed()).max();
         assert!(longest > Some(Duration::from_secs(900)));
-        renewal.succeeded(0, days(0, 90));
+        assert_eq!(renewal.succeeded(), INTERVAL_MIN);
         assert!(renewal.failed() <= Duration::from_secs(120));
     }
 }

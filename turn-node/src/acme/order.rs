@@ -43,7 +43,7 @@ impl Authority {
     pub(super) async fn use_stored(&self, certificate: &Certificate) {
         let stored = self.stored.load_cert(&self.names, &self.directory).await;
         let used = stored.context("reading it").and_then(|pem| match pem {
-            Some(pem) => certificate.replace(&pem, &pem).map(|_| true),
+            Some(pem) => certificate.replace(&pem, &pem).map(|()| true),
             None => Ok(false),
         });
         match used {
