@@ -36,6 +36,7 @@ const KNOWN = new Set([
  * @param {string} [options.environment] of wrangler.toml
  * @param {object | false} [options.cf] `request.cf` of requests without the header `MF-CF-Blob` (JSON)
  * @param {boolean} [options.assets] whether the built meet app is served, past which each request goes
+ * @param {boolean} [options.https] whether it speaks TLS, with a certificate that nobody has signed
  * @param {boolean} [options.direct] whether `direct` shall be a second address, past miniflare's front
  * @param {import("miniflare").Log} [options.log]
  */
@@ -51,6 +52,7 @@ export async function startWorker(options = {}) {
     cf: options.cf ?? false,
     log: options.log ?? new Log(LogLevel.WARN),
     unsafeEphemeralDurableObjects: false,
+    https: options.https ?? false,
     ...(options.direct ? { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] } : {}),
     ...(options.persist ? { defaultPersistRoot: options.persist } : {}),
     ...workerOptions(config, options),

@@ -6,7 +6,7 @@ use crate::events;
 use crate::http::{self, HttpError};
 use crate::ice_tcp;
 use crate::report::{Finding, Hop, Report};
-use crate::turn;
+use crate::{transport, turn};
 use anyhow::bail;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -46,7 +46,10 @@ pub(crate) async fn run(deployment: &Deployment, pass: &Pass, prints: bool) -> R
 
 async fn check_all(deployment: &Deployment, pass: &Pass, report: &mut Report) -> Option<()> {
     let mut stage = Stage { report, since: Instant::now() };
-    let health = http::check_health(deployment).await.map_err(address_problem);
+    let health = match http::check_health(deployment).await {
+        Ok(version) => transport::check(deployment).await.map(|()| version).map_err(|error| error.to_string()),
+        Err(error) => Err(address_problem(error)),
+    };
     stage.note(Hop::Address, health, |version| format!("version {version}"))?;
     let (room, token) = stage.note(Hop::Token, admit(deployment, pass).await, |(room, _)| format!("room {room}"))?;
     let mut options = Options::new(&deployment.socket(&room), &token);

@@ -41,6 +41,11 @@ impl Deployment {
         self.address(if self.is_secure { "wss" } else { "ws" }, &format!("/v1/rooms/{room}/socket"))
     }
 
+    /// Host and port, if it has TLS.
+    pub(crate) fn secured(&self) -> Option<(&str, u16)> {
+        self.is_secure.then_some((self.host.trim_matches(['[', ']']), self.port))
+    }
+
     /// Its addresses, as resolved from here.
     pub(crate) async fn addresses(&self) -> anyhow::Result<Vec<IpAddr>> {
         let host = self.host.trim_matches(['[', ']']);

@@ -11,6 +11,7 @@ mod http;
 mod ice_tcp;
 mod report;
 mod stream;
+mod transport;
 mod turn;
 
 use clap::{Args, Parser, Subcommand};
