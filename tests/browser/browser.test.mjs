@@ -1,6 +1,7 @@
 // All calls between real browsers through the real programs; they share one stack and two browsers.
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
+import { broadcastScenarios } from "./scenarios/broadcast.mjs";
 import { callScenarios } from "./scenarios/call.mjs";
 import { codecScenarios } from "./scenarios/codecs.mjs";
 import { edgeLostScenarios } from "./scenarios/edge-lost.mjs";
@@ -42,3 +43,4 @@ refusalScenarios(world);
 resilienceScenarios(world);
 edgeLostScenarios(world);
 relayScenarios(world);
+broadcastScenarios(world);
