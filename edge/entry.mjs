@@ -40,6 +40,10 @@ function durableObject(RustClass) {
     }
 
     webSocketMessage(socket, message) {
+      if (RustClass.prototype.hear && typeof message === "string") {
+        if (instance.runAtOnce(() => this.#rust().hear(socket, message))) return undefined;
+        return instance.run(() => this.#rust().finish());
+      }
       return instance.run(() => this.#rust().webSocketMessage(socket, message));
     }
 

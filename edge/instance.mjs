@@ -40,6 +40,14 @@ export function watchInstance(state, reset) {
   return {
     current,
     noteTrap,
+    runAtOnce(call) {
+      try {
+        current();
+        return call();
+      } catch (error) {
+        throw noteTrap(error);
+      }
+    },
 
     /**
      * Runs a call so that its promise is rejected at the moment of a panic, whichever call panicked.

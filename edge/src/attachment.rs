@@ -4,6 +4,10 @@ use edge_core::door::Address;
 use edge_core::room::Attachment;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use shared::json;
+use worker::js_sys::JSON;
+use worker::wasm_bindgen::JsValue;
+use worker::worker_sys::ext::WebSocketExt;
 use worker::{Result, WebSocket};
 
 /// A room's socket: its owner and its address.
@@ -15,17 +19,19 @@ pub(crate) struct Seat {
 
 /// Replaces the attachment of a socket.
 pub(crate) fn write(socket: &WebSocket, attachment: &impl Serialize) -> Result<()> {
-    socket.serialize_attachment(attachment)
+    // Parsing a text costs less than the calls that would build the object property by property.
+    Ok(socket.as_ref().serialize_attachment(JSON::parse(&serde_json::to_string(attachment)?)?)?)
 }
 
 /// Reads a socket's attachment; `None` if the object has given the socket up.
 pub(crate) fn read<A: DeserializeOwned>(socket: &WebSocket) -> Option<A> {
-    socket.deserialize_attachment().ok().flatten()
+    let text = JSON::stringify(&socket.as_ref().deserialize_attachment().ok()?).ok()?;
+    json::from_str(&text.as_string()?).ok()
 }
 
 /// Marks a socket as closed by us: it lingers until the peer answers the close, and must not count as open.
 pub(crate) fn clear(socket: &WebSocket) -> Result<()> {
-    socket.serialize_attachment(())
+    Ok(socket.as_ref().serialize_attachment(JsValue::NULL)?)
 }
 
 #[cfg(test)]

@@ -329,8 +329,8 @@ mod tests {
     fn a_token_with_limits_that_stop_all_media_is_bad() {
         let room = RoomId::parse("daily").expect("valid");
         let error_of = |bandwidth: &str| {
-            let json = format!(r#"{{"sub":"ada","room":"daily","bandwidth":{bandwidth}}}"#);
-            let claims: JoinClaims = serde_json::from_str(&json).expect("claims");
+            let text = format!(r#"{{"sub":"ada","room":"daily","bandwidth":{bandwidth}}}"#);
+            let claims: JoinClaims = shared::json::from_str(&text).expect("claims");
             check_join(claims, &room).err()
         };
         for fine in ["{}", r#"{"send_bps_max":50000}"#, r#"{"send_bps_max":50000,"receive_bps_max":300000}"#] {
@@ -345,8 +345,8 @@ mod tests {
     fn a_guests_token_of_the_older_form_is_a_guests() {
         let room = RoomId::parse("daily").expect("valid");
         let guest_of = |sub: &str| {
-            let json = format!(r#"{{"sub":"{sub}","room":"daily","grants":{{"moderate":true,"record":true}}}}"#);
-            let claims: JoinClaims = serde_json::from_str(&json).expect("claims");
+            let text = format!(r#"{{"sub":"{sub}","room":"daily","grants":{{"moderate":true,"record":true}}}}"#);
+            let claims: JoinClaims = shared::json::from_str(&text).expect("claims");
             check_join(claims, &room).expect("lets in").guest
         };
         assert_eq!(guest_of("guest-0123456789abcdef0123456789abcdef"), Some(Guest::default()));

@@ -4,9 +4,9 @@ use edge_core::issuers::Issuers;
 use edge_core::presign::Storage;
 use serde::Serialize;
 use shared::signal::IceServer;
-use shared::{Region, RoomId, limits};
+use shared::sorted::{self, SortedMap};
+use shared::{Region, RoomId, json, limits};
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use worker::Env;
@@ -16,9 +16,9 @@ pub(crate) struct Config {
     /// The region for rooms whose first participant's location is unknown.
     pub(crate) region_default: Region,
     /// The continent of each region decides which regions are near a client.
-    pub(crate) regions: BTreeMap<Region, Continent>,
+    pub(crate) regions: SortedMap<Region, Continent>,
     /// Regions that are a further part of another one, whose rooms they share.
-    parts: BTreeMap<Region, Region>,
+    parts: SortedMap<Region, Region>,
     /// Additional ICE servers for clients.
     pub(crate) ice_servers: Vec<IceServer>,
     /// Web origins that may connect, besides the Worker's own.
@@ -126,7 +126,7 @@ impl Config {
         let region_default = texts.0.and_then(|text| note(&mut mistakes, "DEFAULT_REGION", Region::parse(&text)));
         let regions = texts.1.and_then(|text| note(&mut mistakes, "REGIONS", parse_regions(&text)));
         let (regions, parts) = regions.unzip();
-        let ice_servers = texts.2.and_then(|text| note(&mut mistakes, "ICE_SERVERS", serde_json::from_str(&text)));
+        let ice_servers = texts.2.and_then(|text| note(&mut mistakes, "ICE_SERVERS", json::from_str(&text)));
         let origins = texts.3.map(|text| parse_origins(&text));
         let storage = note(&mut mistakes, "RECORDING", parse_storage(&lookup)).flatten();
         let guests = note(&mut mistakes, "GUESTS", parse_guests(lookup("GUESTS").as_deref()));
@@ -166,7 +166,7 @@ impl Config {
     pub(crate) fn regions_for(&self, continent: Option<Continent>, room: &RoomId) -> Vec<Region> {
         let distance = |on: Continent| continent.map_or(0, |from| from.distance(on));
         let mut regions: Vec<_> = self.regions.iter().collect();
-        regions.sort_by_cached_key(|(region, on)| {
+        sorted::sort_by_cached_key(&mut regions, |(region, on)| {
             let whole = self.whole(region);
             (distance(**on), whole != self.whole(&self.region_default), whole.clone(), rank(region, room))
         });
@@ -251,15 +251,15 @@ fn rank(region: &Region, room: &RoomId) -> u64 {
     hasher.finish()
 }
 
-type Regions = (BTreeMap<Region, Continent>, BTreeMap<Region, Region>);
+type Regions = (SortedMap<Region, Continent>, SortedMap<Region, Region>);
 
 /// Parses each region's continent, or the region of which it is a further part.
 fn parse_regions(text: &str) -> Result<Regions, String> {
-    let places: BTreeMap<Region, String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let places: SortedMap<Region, String> = json::from_str(text).map_err(|error| error.to_string())?;
     if places.len() > limits::REGIONS_MAX {
         return Err(format!("at most {} regions are possible", limits::REGIONS_MAX));
     }
-    let (mut regions, mut parts) = (BTreeMap::new(), BTreeMap::new());
+    let (mut regions, mut parts) = (SortedMap::new(), SortedMap::new());
     for (region, place) in &places {
         let whole = Region::parse(place).ok().filter(|whole| places.contains_key(whole));
         let code = whole.as_ref().and_then(|whole| places.get(whole)).unwrap_or(place);
@@ -338,6 +338,7 @@ fn parse_origins(text: &str) -> Origins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn parse(regions: &str, default: &str) -> Result<Config, ConfigError> {
         Config::parse(|name| {

@@ -6,11 +6,12 @@
 
 use crate::internal::Address;
 use serde::{Deserialize, Serialize};
+use shared::json::tagged;
 use shared::{RoomId, limits};
 use worker::Env;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug)]
 pub(crate) enum Request {
     /// Idempotent.
     Set { room: RoomId, exists: bool },

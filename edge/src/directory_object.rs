@@ -1,6 +1,7 @@
 //! DirectoryObject: one shard of the directory, with room names in SQLite.
 
 use crate::directory::{PATH, Page, Request};
+use crate::internal::question;
 use crate::refusal::Refusal;
 use crate::store::Store;
 use edge_core::storage::{Changes, Row};
@@ -20,7 +21,7 @@ impl DurableObject for DirectoryObject {
 
     async fn fetch(&self, mut request: worker::Request) -> Result<Response> {
         match request.path().as_str() {
-            PATH => Response::from_json(&self.answer(request.json().await?)?),
+            PATH => Response::from_json(&self.answer(question(&mut request).await?)?),
             _ => Refusal::no_such_path().response("internal"),
         }
     }

@@ -90,10 +90,7 @@ impl Shell {
     /// Ensures that the alarm fires at `deadline` or earlier: a core ignores an early alarm, and each change costs a
     /// write.
     pub(crate) async fn arm(&self, deadline: Option<UnixMillis>) -> Result<()> {
-        let Some(deadline) = deadline else { return Ok(()) };
-        if self.alarm_at.get().is_some_and(|armed| armed <= deadline) {
-            return Ok(());
-        }
+        let Some(deadline) = deadline.filter(|deadline| !self.is_armed(Some(*deadline))) else { return Ok(()) };
         // Set before the await, during which other inputs may arm as well.
         self.alarm_at.set(Some(deadline));
         let delay = Duration::from_millis(deadline.since_ms(clock::now()));
@@ -102,6 +99,11 @@ impl Shell {
             self.alarm_at.set(None);
         }
         armed
+    }
+
+    /// True if the alarm fires by then.
+    pub(crate) fn is_armed(&self, deadline: Option<UnixMillis>) -> bool {
+        deadline.is_none_or(|deadline| self.alarm_at.get().is_some_and(|armed| armed <= deadline))
     }
 
     /// Ends the handling of an alarm. The platform repeats a failed alarm (at least once, with growing pauses) unless a

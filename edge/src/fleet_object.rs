@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::exec::{Leftover, Shell};
-use crate::internal::{Address, Ask, Introduced, Introduction, Told, TurnAsk, introduced};
+use crate::internal::{Address, Ask, Introduced, Introduction, Told, TurnAsk, introduced, question};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
 use crate::{attachment, auth, clock, log, random, sockets};
@@ -43,7 +43,7 @@ impl DurableObject for FleetObject {
         match request.path().as_str() {
             NodeClaims::PATH => self.open(introduced(&request)?).await,
             Ask::PATH => {
-                let Ask { region, request } = request.json().await?;
+                let Ask { region, request } = question(&mut request).await?;
                 self.wake(Some(Identity { region }))?;
                 let number = self.asked.get().wrapping_add(1);
                 self.asked.set(number);
@@ -52,13 +52,13 @@ impl DurableObject for FleetObject {
                 Response::from_json(&answer.unwrap_or(PlaceAnswer::Failed { code: ErrorCode::Internal }))
             }
             TurnAsk::PATH => {
-                let TurnAsk { region } = request.json().await?;
+                let TurnAsk { region } = question(&mut request).await?;
                 self.wake(Some(Identity { region }))?;
                 let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
                 Response::from_json(&awake.as_mut().map(|fleet| fleet.relays(clock::now())).unwrap_or_default())
             }
             Told::PATH => {
-                let Told { region, news } = request.json().await?;
+                let Told { region, news } = question(&mut request).await?;
                 self.wake(Some(Identity { region }))?;
                 self.survive(None, Input::News(news)).await;
                 self.wake(None)?;

@@ -3,8 +3,9 @@
 use crate::config::Continent;
 use edge_core::fleet::{News, PlaceRequest};
 use edge_core::{door, room};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
+use shared::json::{self, Document};
 use shared::token::{JoinClaims, NodeClaims, TicketClaims};
 use shared::trace::Trace;
 use shared::{Region, RoomId};
@@ -218,8 +219,13 @@ impl Address {
         let mut init = RequestInit::new();
         init.with_method(Method::Post).with_body(Some(serde_json::to_string(question)?.into()));
         let mut response = self.fetch(env, Request::new_with_init(&format!("https://object{path}"), &init)?).await?;
-        response.json().await
+        Ok(json::from_str(&response.text().await?)?)
     }
+}
+
+/// Parses the question of a request to an object.
+pub(crate) async fn question<Q: DeserializeOwned>(request: &mut Request) -> worker::Result<Q> {
+    Ok(json::from_str(&request.text().await?)?)
 }
 
 /// Parses the introduction from a request to an object.
@@ -227,7 +233,12 @@ pub(crate) fn introduced<C: Introduced>(request: &Request) -> worker::Result<Int
     let header = request.headers().get(INTRODUCTION_HEADER)?;
     let header = header.ok_or_else(|| worker::Error::RustError("the socket request has no claims header".into()))?;
     let text: String = js_sys::decode_uri_component(&header)?.into();
-    Ok(serde_json::from_str(&text)?)
+    let document = Document::parse(&text)?;
+    let claims = C::deserialize(document.reader().required("claims")?)?;
+    // Read once for all kinds of claims.
+    let Introduction { claims: IgnoredAny, continent, near, address, seen, request_id, trace, connection } =
+        Introduction::deserialize(document.reader())?;
+    Ok(Introduction { claims, continent, near, address, seen, request_id, trace, connection })
 }
 
 /// Header values are Latin-1 (Fetch §2.2.2), names of participants are not.

@@ -1,5 +1,6 @@
 //! RoomObject, one per room: translates Durable Object events into inputs of the room.
 
+mod at_once;
 mod entrance;
 mod lines;
 mod recordings;
@@ -8,7 +9,9 @@ use crate::attachment::{self, Seat};
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
 use crate::internal::recordings::Verdict;
-use crate::internal::{self, Address, ApiCall, Ask, Introduced, ListedInVain, ResumeClaims, Said, TurnAsk, introduced};
+use crate::internal::{
+    self, Address, ApiCall, Ask, Introduced, ListedInVain, ResumeClaims, Said, TurnAsk, introduced, question,
+};
 use crate::refusal::Refusal;
 use crate::sockets::Speaker;
 use crate::{auth, clock, directory, log, random, sockets};
@@ -44,6 +47,24 @@ pub struct RoomObject {
     announces: Cell<bool>,
     /// Time of the next attempt to update the directory.
     announces_at: Cell<UnixMillis>,
+    /// Frames with which [`RoomObject::finish`] has something left to do.
+    unfinished: RefCell<VecDeque<(SocketId, Work)>>,
+}
+
+/// An input, and everything that follows from it.
+#[derive(Default)]
+struct Work {
+    inputs: VecDeque<Input>,
+    asks: VecDeque<PlaceRequest>,
+    turn_asks: VecDeque<(u64, Region)>,
+    answers: Answers,
+    deadline: Option<UnixMillis>,
+}
+
+impl Work {
+    fn of(input: Input) -> Self {
+        Self { inputs: VecDeque::from([input]), ..Self::default() }
+    }
 }
 
 /// Answers to one input, by call.
@@ -74,7 +95,8 @@ impl DurableObject for RoomObject {
     fn new(state: State, env: Env) -> Self {
         let (shell, awake) = (Shell::new(state), RefCell::new(None));
         let (announces, announces_at) = (Cell::new(false), Cell::default());
-        Self { env, shell, awake, questions: Cell::new(0), announces, announces_at }
+        let (questions, unfinished) = (Cell::new(0), RefCell::default());
+        Self { env, shell, awake, questions, announces, announces_at, unfinished }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -83,9 +105,9 @@ impl DurableObject for RoomObject {
             ResumeClaims::PATH => self.client_returns(introduced(&request)?).await,
             TicketClaims::PATH => self.node_arrives(introduced(&request)?).await,
             internal::recordings::REPORT_PATH => self.recording_reported(request).await,
-            ApiCall::PATH => Response::from_json(&self.asked(request.json().await?).await?),
-            Said::PATH => Response::from_json(&self.client_says(request.json().await?).await?),
-            ListedInVain::PATH => Response::from_json(&self.listed_in_vain(request.json().await?).await?),
+            ApiCall::PATH => Response::from_json(&self.asked(question(&mut request).await?).await?),
+            Said::PATH => Response::from_json(&self.client_says(question(&mut request).await?).await?),
+            ListedInVain::PATH => Response::from_json(&self.listed_in_vain(question(&mut request).await?).await?),
             _ => Refusal::no_such_path().response("internal"),
         }
     }
@@ -165,57 +187,83 @@ impl RoomObject {
         if let Ok(answers) = self.attempt(input).await {
             return answers;
         }
-        if let Some(socket) = socket
-            && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
-        {
-            log::line(log::Level::Error, "close_failed", &[("error", &error)]);
+        if let Some(socket) = socket {
+            self.close_failed(socket);
         }
         Answers::default()
     }
 
-    /// Handles an input. If the platform fails, memory and storage may differ, so memory is dropped and restored from
-    /// storage.
+    fn close_failed(&self, socket: SocketId) {
+        if let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL) {
+            log::line(log::Level::Error, "close_failed", &[("error", &error)]);
+        }
+    }
+
     async fn attempt(&self, input: Input) -> Result<Answers> {
         let result = self.handle(input).await;
         if let Err(error) = &result {
-            log::line(log::Level::Error, "room_failed", &[("error", error)]);
-            self.forget();
+            self.fail(error);
         }
         result
     }
 
-    /// Handles one input and everything that follows from it. Other inputs may come in between while a Fleet object is
-    /// asked.
+    /// If the platform fails, memory and storage may differ, so memory is dropped and restored from storage.
+    fn fail(&self, error: &Error) {
+        log::line(log::Level::Error, "room_failed", &[("error", error)]);
+        self.forget();
+    }
+
     async fn handle(&self, input: Input) -> Result<Answers> {
-        let mut inputs = VecDeque::from([input]);
-        let (mut asks, mut turn_asks, mut answers) = (VecDeque::new(), VecDeque::new(), Answers::default());
+        let mut work = Work::of(input);
+        if self.advance(&mut work)? {
+            self.complete(&mut work).await?;
+        }
+        Ok(work.answers)
+    }
+
+    /// Handles all inputs of `work` without yielding; returns false if the room is unknown.
+    fn advance(&self, work: &mut Work) -> Result<bool> {
+        work.deadline = None;
+        while let Some(input) = work.inputs.pop_front() {
+            let Some(leftover) = self.step(input, &mut work.deadline)? else { return Ok(false) };
+            let lost = leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket, going_away: false });
+            work.inputs.extend(lost);
+            work.inputs.extend(leftover.heard.into_iter().map(|(socket, at)| Input::Heard { socket, at }));
+            work.asks.extend(leftover.asks);
+            work.answers.api.extend(leftover.api_answers);
+            work.turn_asks.extend(leftover.turn_asks);
+            work.answers.verdicts.extend(leftover.verdicts);
+        }
+        Ok(true)
+    }
+
+    /// True if [`RoomObject::complete`] has nothing to do.
+    fn is_complete(&self, work: &Work) -> bool {
+        let asks = !work.asks.is_empty() || !work.turn_asks.is_empty();
+        let is_in_use = work.deadline.is_some() || !self.shell.sockets.is_empty();
+        !asks && is_in_use && self.shell.is_armed(work.deadline) && self.stale_listing().is_none()
+    }
+
+    /// Does everything that has to be awaited. Other inputs may come in between while a Fleet object is asked.
+    async fn complete(&self, work: &mut Work) -> Result<()> {
         loop {
-            let mut deadline = None;
-            while let Some(input) = inputs.pop_front() {
-                let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(answers) };
-                inputs
-                    .extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket, going_away: false }));
-                inputs.extend(leftover.heard.into_iter().map(|(socket, at)| Input::Heard { socket, at }));
-                asks.extend(leftover.asks);
-                answers.api.extend(leftover.api_answers);
-                turn_asks.extend(leftover.turn_asks);
-                answers.verdicts.extend(leftover.verdicts);
-            }
-            self.shell.arm(deadline).await?;
-            if let Some(ask) = asks.pop_front() {
+            self.shell.arm(work.deadline).await?;
+            if let Some(ask) = work.asks.pop_front() {
                 let epoch = ask.epoch;
-                inputs.push_back(Input::FleetAnswered { epoch, answer: self.place(ask).await? });
-            } else if let Some((epoch, region)) = turn_asks.pop_front() {
-                inputs.extend(self.ask_turn(epoch, region).await?);
+                work.inputs.push_back(Input::FleetAnswered { epoch, answer: self.place(ask).await? });
+            } else if let Some((epoch, region)) = work.turn_asks.pop_front() {
+                work.inputs.extend(self.ask_turn(epoch, region).await?);
             } else {
                 break;
+            }
+            if !self.advance(work)? {
+                return Ok(());
             }
         }
         if self.stale_listing().is_some() {
             self.shell.arm(Some(self.announces_at.get())).await?;
         }
-        self.retire().await?;
-        Ok(answers)
+        self.retire().await
     }
 
     /// The room and its existence, if the directory is out of date.

@@ -4,7 +4,7 @@ use crate::{attachment, clock, log, upgrade};
 use edge_core::{SocketId, room};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use shared::{ErrorCode, UnixMillis, limits, signal};
+use shared::{ErrorCode, UnixMillis, json, limits, signal};
 use worker::js_sys::{Date, Function, Reflect};
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -115,7 +115,7 @@ impl Sockets {
     /// The attachments of the sockets that outlived the previous instance of this object.
     pub(crate) fn wake<A: Attached>(&self) -> Result<Vec<A>> {
         let lines = self.open.wake(self.state.as_raw().as_ref())?;
-        let attachments: Vec<Option<A>> = lines.lines().map(|line| serde_json::from_str(line).ok()).collect();
+        let attachments: Vec<Option<A>> = lines.lines().map(|line| json::from_str(line).ok()).collect();
         let numbered = |attachment: &Option<A>| attachment.as_ref().map_or(GIVEN_UP, |of| number(of.socket()));
         let is_node = |attachment: &Option<A>| attachment.as_ref().is_some_and(A::is_node).into();
         let numbers: Vec<f64> = attachments.iter().map(numbered).collect();

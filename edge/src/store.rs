@@ -1,8 +1,9 @@
 //! The SQLite storage of one object: the core's rows, and the object's name.
 
 use edge_core::storage::{Archive, Changes, Row};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use shared::json;
 use std::cell::Cell;
 use std::time::Duration;
 use worker::js_sys::{Function, Reflect};
@@ -24,17 +25,6 @@ extern "C" {
 pub(crate) struct Store {
     storage: Storage,
     has_tables: Cell<bool>,
-}
-
-#[derive(Deserialize)]
-struct StoredRow {
-    key: String,
-    value: String,
-}
-
-#[derive(Deserialize)]
-struct StoredIdentity {
-    value: String,
 }
 
 impl Store {
@@ -63,10 +53,7 @@ impl Store {
         let sql = self.storage.sql();
         Box::new(move |key| {
             let found = sql.exec("SELECT value FROM core WHERE key = ?", vec![key.into()]).ok()?;
-            match found.raw().next()?.ok()?.into_iter().next()? {
-                SqlStorageValue::String(value) => Some(value),
-                _ => None,
-            }
+            texts(found.raw().next()?.ok()?).next()
         })
     }
 
@@ -74,8 +61,12 @@ impl Store {
     pub(crate) fn rows_after(&self, after: &str, limit: usize) -> Result<Vec<Row>> {
         const SELECT: &str = "SELECT key, value FROM core WHERE key > ? ORDER BY key LIMIT ?";
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let rows: Vec<StoredRow> = self.sql()?.exec(SELECT, vec![after.into(), limit.into()])?.to_array()?;
-        Ok(rows.into_iter().map(|StoredRow { key, value }| Row { key, value }).collect())
+        let mut rows = Vec::new();
+        for row in self.sql()?.exec(SELECT, vec![after.into(), limit.into()])?.raw() {
+            let mut row = texts(row?);
+            rows.extend(row.next().zip(row.next()).map(|(key, value)| Row { key, value }));
+        }
+        Ok(rows)
     }
 
     /// Writes the changes of one input atomically.
@@ -106,8 +97,8 @@ impl Store {
 
     /// The object's identity, stored because an alarm does not carry it.
     pub(crate) fn identity<I: DeserializeOwned>(&self) -> Result<Option<I>> {
-        let found: Vec<StoredIdentity> = self.sql()?.exec("SELECT value FROM identity", None)?.to_array()?;
-        found.first().map(|StoredIdentity { value }| Ok(serde_json::from_str(value)?)).transpose()
+        let Some(row) = self.sql()?.exec("SELECT value FROM identity", None)?.raw().next() else { return Ok(None) };
+        texts(row?).next().map(|value| Ok(json::from_str(&value)?)).transpose()
     }
 
     pub(crate) fn set_identity(&self, identity: &impl Serialize) -> Result<()> {
@@ -153,4 +144,12 @@ impl Store {
         function.call1(storage, body.as_ref())?;
         Ok(())
     }
+}
+
+/// The texts of a row; other values are left out.
+fn texts(row: Vec<SqlStorageValue>) -> impl Iterator<Item = String> {
+    row.into_iter().filter_map(|value| match value {
+        SqlStorageValue::String(text) => Some(text),
+        _ => None,
+    })
 }

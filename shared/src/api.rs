@@ -13,7 +13,6 @@ pub use recording::{PlayableFile, Recording, RecordingList};
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RoomId};
 use crate::limits;
-use crate::object;
 use crate::signal::{
     BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo, QualityProfile,
     RoomChange, RoomType,
@@ -41,7 +40,7 @@ pub struct TokenRequest {
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::name"))]
     pub name: String,
     /// If absent: publish, subscribe and chat, but neither moderate nor record.
-    #[serde(default, deserialize_with = "object::object")]
+    #[serde(default)]
     pub grants: Grants,
     /// Limits on the participant's media; none if absent.
     #[serde(default, deserialize_with = "bandwidth", skip_serializing_if = "Bandwidth::is_unlimited")]
@@ -116,7 +115,7 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public: Option<bool>,
     /// Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
-    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub features: Option<Features>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<QualityProfile>,
@@ -171,7 +170,7 @@ pub struct RoomPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public: Option<bool>,
     /// Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
-    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub features: Option<Features>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<QualityProfile>,
@@ -273,7 +272,7 @@ pub struct ParticipantPatch {
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_participant_metadata"))]
     pub metadata: Option<String>,
     /// Replaces all grants of the token.
-    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
     /// Replaces both limits of the token; `{}` lifts them.
     #[serde(deserialize_with = "optional_bandwidth", skip_serializing_if = "Option::is_none")]
@@ -328,12 +327,12 @@ struct KnownBandwidth {
 }
 
 fn bandwidth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bandwidth, D::Error> {
-    let KnownBandwidth { send_bps_max, receive_bps_max } = object::object(deserializer)?;
+    let KnownBandwidth { send_bps_max, receive_bps_max } = Deserialize::deserialize(deserializer)?;
     Ok(Bandwidth { send_bps_max, receive_bps_max })
 }
 
 fn optional_bandwidth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bandwidth>, D::Error> {
-    let found: Option<KnownBandwidth> = object::optional(deserializer)?;
+    let found: Option<KnownBandwidth> = Deserialize::deserialize(deserializer)?;
     Ok(found.map(|KnownBandwidth { send_bps_max, receive_bps_max }| Bandwidth { send_bps_max, receive_bps_max }))
 }
 
@@ -441,9 +440,10 @@ impl From<ParticipantPatch> for ParticipantChange {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
 
-    fn token_request(json: &str) -> Result<(), String> {
-        let request: TokenRequest = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    fn token_request(text: &str) -> Result<(), String> {
+        let request: TokenRequest = json::from_str(text).map_err(|error| error.to_string())?;
         request.check_bounds().map_err(Into::into)
     }
 
@@ -461,7 +461,7 @@ mod tests {
             (r#""participants_max":1001"#, "participants_max"),
             (r#""nmae":"Ada""#, "nmae"),
             (r#""grants":{"admin":true}"#, "admin"),
-            (r#""grants":[true]"#, "an object"),
+            (r#""grants":[true]"#, "invalid type: sequence"),
             (r#""name":"a\u0000b""#, "name has control characters"),
             (r#""name":"a\u202eb""#, "name has bidirectional"),
             (r#""name":"\u200b""#, "name is blank"),
@@ -476,8 +476,8 @@ mod tests {
     fn a_body_is_an_object_and_so_is_every_structure_in_it() {
         fn check<T: Serialize + serde::de::DeserializeOwned>(body: &T, structures: usize) {
             let body = serde_json::to_value(body).expect("JSON");
-            let parse = |text: &str| object::from_str::<T>(text).map(|_| ()).map_err(|error| error.to_string());
-            assert_eq!(object::arrays::check_refused(&body, parse), structures, "{body}");
+            let parse = |text: &str| json::from_str::<T>(text).map(|_| ()).map_err(|error| error.to_string());
+            assert_eq!(json::arrays::check_refused(&body, parse), structures, "{body}");
         }
         let (name, metadata) = (Some("Ada".to_string()), Some("{}".to_string()));
         let bandwidth = Bandwidth { send_bps_max: Some(500_000), receive_bps_max: Some(500_000) };
@@ -533,7 +533,7 @@ mod tests {
         let refused = |error: Result<(), String>| error.is_err_and(|error| error.contains("50000 or more"));
         assert!(refused(check(r#"{"send_bps_max":49999}"#)) && refused(check(r#"{"receive_bps_max":0}"#)));
         assert!(check(r#"{"send_bps":60000}"#).is_err());
-        assert!(serde_json::from_str::<ParticipantPatch>(r#"{"bandwidth":{"send_bps":60000}}"#).is_err());
+        assert!(json::from_str::<ParticipantPatch>(r#"{"bandwidth":{"send_bps":60000}}"#).is_err());
     }
 
     #[test]

@@ -21,10 +21,9 @@ pub use room::{Forward, Microphones, NodeToRoom, RoomToNode, SessionEnd, TrackRe
 pub use welcome::{TooManyParts, WelcomeParts, chunks, divide_welcome};
 
 use crate::error_code::ErrorCode;
+use crate::json::{Document, Tagged};
 use crate::limits;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use serde::Serialize;
 
 /// The WebSocket sub-protocol of both kinds of control socket; it carries the protocol version.
 pub const SUBPROTOCOL: &str = "rotunda-node.v1";
@@ -52,24 +51,17 @@ impl ControlError {
     }
 }
 
-pub trait Message: Serialize + DeserializeOwned {
+pub trait Message: Serialize + Tagged {
     /// Parses one text frame; its size is checked first.
     fn parse(text: &str) -> Result<Self, ControlError> {
-        #[derive(Deserialize)]
-        struct Head<'a> {
-            #[serde(rename = "type", borrow)]
-            kind: Cow<'a, str>,
-        }
         if text.len() > limits::CONTROL_FRAME_BYTES_MAX {
             return Err(ControlError::TooLarge { bytes: text.len() });
         }
-        // serde would take an array for the fields in their order.
-        if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
-            return Err(ControlError::Malformed);
-        }
-        let head: Head<'_> = serde_json::from_str(text).map_err(|_| ControlError::Malformed)?;
-        serde_json::from_str(text).map_err(|error| ControlError::Invalid {
-            kind: head.kind.chars().take(32).collect(),
+        let document = Document::parse(text).map_err(|_| ControlError::Malformed)?;
+        let kind = document.reader().field("type").ok().flatten().and_then(|kind| kind.as_text());
+        let kind = kind.ok_or(ControlError::Malformed)?;
+        document.message().map_err(|error| ControlError::Invalid {
+            kind: kind.chars().take(32).collect(),
             detail: error.to_string().into(),
         })
     }

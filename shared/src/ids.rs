@@ -1,6 +1,7 @@
 //! Newtypes for every id on the wire; every value is valid.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -12,24 +13,37 @@ pub enum IdError {
     Character { kind: &'static str, allowed: &'static str },
 }
 
+/// The rule for one kind of id.
+struct Kind {
+    name: &'static str,
+    bytes_max: usize,
+    allowed: &'static str,
+}
+
+fn check(text: &str, kind: &Kind) -> Result<(), IdError> {
+    let Kind { name, bytes_max, allowed } = *kind;
+    if text.is_empty() || text.len() > bytes_max {
+        return Err(IdError::Length { kind: name, bytes_max, bytes: text.len() });
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || allowed.as_bytes().contains(&byte)) {
+        return Err(IdError::Character { kind: name, allowed });
+    }
+    Ok(())
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $bytes_max:literal, $allowed:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
-        #[serde(try_from = "String", into = "String")]
         pub struct $name(Box<str>);
 
         impl $name {
             pub const BYTES_MAX: usize = $bytes_max;
+            const KIND: Kind = Kind { name: $kind, bytes_max: $bytes_max, allowed: $allowed };
 
             pub fn parse(text: &str) -> Result<Self, IdError> {
-                if text.is_empty() || text.len() > Self::BYTES_MAX {
-                    return Err(IdError::Length { kind: $kind, bytes_max: $bytes_max, bytes: text.len() });
-                }
-                if !text.chars().all(|c| c.is_ascii_alphanumeric() || $allowed.contains(c)) {
-                    return Err(IdError::Character { kind: $kind, allowed: $allowed });
-                }
+                check(text, &Self::KIND)?;
                 Ok(Self(text.into()))
             }
 
@@ -59,7 +73,20 @@ macro_rules! text_id {
         impl TryFrom<String> for $name {
             type Error = IdError;
             fn try_from(text: String) -> Result<Self, IdError> {
-                Self::parse(&text)
+                check(&text, &Self::KIND)?;
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::try_from(String::deserialize(deserializer)?).map_err(D::Error::custom)
             }
         }
 
@@ -132,7 +159,7 @@ text_id!(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{IdError, ParticipantId, RoomId};
 
     fn check(text: &str, expected: Result<(), IdError>) {
         assert_eq!(RoomId::parse(text).map(|_| ()), expected, "{text:?}");

@@ -5,18 +5,21 @@
 //! It contains no I/O, clock (`now` is an argument) or randomness, and nothing that only one program needs.
 //! Builds for wasm32 and native targets.
 
+// For `#[tagged]`, which names this crate from outside.
+extern crate self as shared;
+
 pub mod api;
 pub mod control;
 pub mod error_code;
 pub mod ids;
+pub mod json;
 pub mod limits;
 pub mod manifest;
-pub mod object;
 #[cfg(feature = "openapi")]
 pub mod parser;
 pub mod rtp_parameters;
-mod scalar;
 pub mod signal;
+pub mod sorted;
 pub mod text;
 pub mod time;
 pub mod token;

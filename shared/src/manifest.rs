@@ -5,6 +5,7 @@
 //! Nodes write manifests; nodes and applications read them.
 
 use crate::ids::{NodeId, ParticipantId, RecordingId, RoomId, TrackId};
+use crate::json::tagged;
 use crate::rtp_parameters::MediaKind;
 use crate::signal::{RecordingFile, TrackSource};
 use crate::time::UnixMillis;
@@ -72,8 +73,8 @@ pub struct Row {
     pub event: Event,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A participant joined the room, or was present when the segment began.
     Joined { participant: ParticipantId, name: String },

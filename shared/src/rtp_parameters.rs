@@ -1,7 +1,6 @@
 //! Parameters that a node receives instead of SDP: transport, sections, codecs, header extensions, encodings.
 
 use crate::ids::{Mid, ParticipantId, SessionId};
-use crate::object;
 use crate::token::Bandwidth;
 use crate::trace::Trace;
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,6 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
     /// ICE credentials. Changed credentials mean an ICE restart (RFC 8445 §9).
-    #[serde(deserialize_with = "object::object")]
     pub ice: IceParameters,
     /// Digest of the client's certificate (RFC 8122). The node is always the DTLS server.
     pub client_fingerprint: Fingerprint,
@@ -24,10 +22,9 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_fingerprints: Vec<Fingerprint>,
     /// The media sections, in the order of the offer.
-    #[serde(deserialize_with = "object::list")]
     pub sections: Vec<Section>,
     /// The limits on the participant's media.
-    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Bandwidth::is_unlimited")]
+    #[serde(default, skip_serializing_if = "Bandwidth::is_unlimited")]
     pub bandwidth: Bandwidth,
 }
 
@@ -86,14 +83,11 @@ pub struct Section {
     pub kind: MediaKind,
     pub flow: Flow,
     /// The negotiated codecs, most preferred first; a slot receives the codec that its track uses.
-    #[serde(deserialize_with = "object::list")]
     pub codecs: Vec<Codec>,
     /// Negotiated header extension ids.
-    #[serde(deserialize_with = "object::object")]
     pub extensions: HeaderExtensions,
     /// Published: the announced streams; with simulcast one for each layer, in the order of the offer, which our
     /// clients start with the lowest layer. Slot: the one stream for which the edge chose the SSRCs.
-    #[serde(deserialize_with = "object::list")]
     pub encodings: Vec<Encoding>,
     /// Published: the CSRC that identifies this track in every slot in which it plays. Slot: 0.
     pub csrc: u32,

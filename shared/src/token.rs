@@ -4,9 +4,12 @@ mod hs256;
 
 use crate::error_code::ErrorCode;
 use crate::ids::{IdError, NodeId, ParticipantId, Region, RoomId, TokenId};
+use crate::json::{Document, Reader};
 use crate::limits;
 use crate::time::UnixMillis;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -275,61 +278,111 @@ impl Key {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Envelope<C> {
-    aud: String,
+    aud: &'static str,
     iat: u64,
     exp: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nbf: Option<u64>,
     #[serde(flatten)]
     claims: C,
 }
 
+/// The protected header (RFC 7515 §4.1).
+#[derive(Serialize)]
+struct Header<'a> {
+    typ: &'static str,
+    alg: &'static str,
+    kid: &'a str,
+}
+
+const ALGORITHM: &str = "HS256";
+
 /// Signs a token valid from `now` for `lifetime_ms`.
 pub fn sign<C: Claims>(claims: C, key: &Key, now: UnixMillis, lifetime_ms: u64) -> Result<String, TokenError> {
-    let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::HS256) };
+    let header = Header { typ: "JWT", alg: ALGORITHM, kid: &key.id };
     let exp = now.plus_ms(lifetime_ms).as_secs();
-    let envelope = Envelope { aud: C::AUDIENCE.into(), iat: now.as_secs(), exp, nbf: None, claims };
-    jsonwebtoken::encode(&header, &envelope, &key.encoding).map_err(|_| TokenError::Bad)
+    let claims = Envelope { aud: C::AUDIENCE, iat: now.as_secs(), exp, claims };
+    let message = format!("{}.{}", encode(&header)?, encode(&claims)?);
+    let signature = crypto::sign(message.as_bytes(), &key.encoding, Algorithm::HS256).map_err(|_| TokenError::Bad)?;
+    Ok(format!("{message}.{signature}"))
+}
+
+fn encode(part: &impl Serialize) -> Result<String, TokenError> {
+    serde_json::to_vec(part).map(|json| URL_SAFE_NO_PAD.encode(json)).map_err(|_| TokenError::Bad)
 }
 
 /// Reads a token signed for this purpose with one of `keys` and valid now.
 pub fn verify<C: Claims>(token: &str, keys: &[Key], now: UnixMillis) -> Result<C, TokenError> {
+    let json = opened(token, keys).ok_or(TokenError::Bad)?;
+    let document = Document::parse(&json).map_err(|_| TokenError::Bad)?;
+    let envelope = document.reader();
+    let times = Times::of(envelope, C::AUDIENCE).ok_or(TokenError::Bad)?;
+    let mut claims = C::deserialize(envelope).map_err(|_| TokenError::Bad)?;
+    times.check(now, C::LIFETIME_MS_MAX)?;
+    claims.ends_at(UnixMillis(times.exp.saturating_mul(1000)).plus_ms(limits::TOKEN_LEEWAY_MS));
+    Ok(claims)
+}
+
+/// The claims of a token that one of the keys has signed, as JSON.
+fn opened(token: &str, keys: &[Key]) -> Option<String> {
     if token.len() > limits::TOKEN_BYTES_MAX {
-        return Err(TokenError::Bad);
+        return None;
     }
-    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Bad)?;
-    let named = |key: &&Key| header.kid.as_ref().is_none_or(|kid| *kid == key.id);
-    let mut envelope: Envelope<C> = keys
-        .iter()
-        .filter(named)
-        .find_map(|key| jsonwebtoken::decode(token, &key.decoding, &validation::<C>()).ok())
-        .ok_or(TokenError::Bad)?
-        .claims;
-    check_time::<C>(&envelope, now)?;
-    envelope.claims.ends_at(UnixMillis(envelope.exp.saturating_mul(1000)).plus_ms(limits::TOKEN_LEEWAY_MS));
-    Ok(envelope.claims)
+    let (message, signature) = token.rsplit_once('.')?;
+    let (header, claims) = message.split_once('.')?;
+    let kid = key_id(&decode(header)?)?;
+    let named = |key: &&Key| kid.as_ref().is_none_or(|kid| *kid == key.id);
+    let signed = |key: &Key| crypto::verify(signature, message.as_bytes(), &key.decoding, Algorithm::HS256);
+    keys.iter().filter(named).any(|key| signed(key).unwrap_or(false)).then(|| decode(claims))?
 }
 
-/// Signature, algorithm and audience; the time is checked with `now`, because wasm has no system clock.
-fn validation<C: Claims>() -> Validation {
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.set_audience(&[C::AUDIENCE]);
-    validation.set_required_spec_claims(&["aud"]);
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation
+/// The key that a header names, if any; `None` if it asks for anything but our one algorithm (RFC 8725 §3.1), or for
+/// extensions (RFC 7515 §4.1.11).
+fn key_id(header: &str) -> Option<Option<String>> {
+    let document = Document::parse(header).ok()?;
+    let field = |name| document.reader().field(name).ok();
+    if field("alg")?.and_then(|alg| alg.as_text()) != Some(ALGORITHM) || field("crit")?.is_some() {
+        return None;
+    }
+    match field("kid")?.filter(|kid| !kid.is_null()) {
+        Some(kid) => Some(Some(kid.as_text()?.to_owned())),
+        None => Some(None),
+    }
 }
 
-fn check_time<C: Claims>(envelope: &Envelope<C>, now: UnixMillis) -> Result<(), TokenError> {
-    let leeway_secs = limits::TOKEN_LEEWAY_MS / 1000;
-    let over = envelope.exp.saturating_add(leeway_secs) <= now.as_secs();
-    let begins = envelope.nbf.unwrap_or(envelope.iat);
-    let early = begins > now.as_secs().saturating_add(leeway_secs);
-    let lifetime_ms = envelope.exp.saturating_sub(envelope.iat).saturating_mul(1000);
-    let long = C::LIFETIME_MS_MAX.is_some_and(|max| lifetime_ms > max);
-    if over || early || long { Err(TokenError::Expired) } else { Ok(()) }
+fn decode(part: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+/// The times of a token (RFC 7519 §4.1), in seconds. The caller knows the time, because wasm has no system clock.
+struct Times {
+    iat: u64,
+    exp: u64,
+    nbf: Option<u64>,
+}
+
+impl Times {
+    /// `None` if the token is for another purpose, or has no times.
+    fn of(envelope: Reader<'_, '_>, audience: &str) -> Option<Self> {
+        let field = |name| envelope.field(name).ok();
+        let is_for = field("aud")??.as_text()? == audience;
+        let (iat, exp) = (field("iat")??.as_unsigned()?, field("exp")??.as_unsigned()?);
+        let nbf = match field("nbf")?.filter(|nbf| !nbf.is_null()) {
+            Some(nbf) => Some(nbf.as_unsigned()?),
+            None => None,
+        };
+        is_for.then_some(Self { iat, exp, nbf })
+    }
+
+    fn check(&self, now: UnixMillis, lifetime_ms_max: Option<u64>) -> Result<(), TokenError> {
+        let leeway_secs = limits::TOKEN_LEEWAY_MS / 1000;
+        let over = self.exp.saturating_add(leeway_secs) <= now.as_secs();
+        let begins = self.nbf.unwrap_or(self.iat);
+        let early = begins > now.as_secs().saturating_add(leeway_secs);
+        let lifetime_ms = self.exp.saturating_sub(self.iat).saturating_mul(1000);
+        let long = lifetime_ms_max.is_some_and(|max| lifetime_ms > max);
+        if over || early || long { Err(TokenError::Expired) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
+use shared::sorted::SortedMap;
 use shared::{ErrorCode, NodeId, ParticipantId, UnixMillis, limits};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Client sockets of one room: one per participant, and one more each during a reload.
@@ -81,7 +81,7 @@ struct Visitor {
 /// The counted sockets of one room.
 #[derive(Clone, Debug, Default)]
 pub struct Door {
-    visitors: BTreeMap<SocketId, Visitor>,
+    visitors: SortedMap<SocketId, Visitor>,
 }
 
 /// Numbers of client sockets: of the room, and of a newcomer's participant and address.
@@ -179,9 +179,9 @@ impl Door {
     /// with the most, otherwise the one that has waited longest of all. Spares sockets that have just opened, unless
     /// their address has more than the newcomer's.
     fn make_fair_way(&self, now: UnixMillis, near: usize) -> Result<Option<SocketId>, ErrorCode> {
-        let mut by_address: BTreeMap<Option<Address>, usize> = BTreeMap::new();
+        let mut by_address: SortedMap<Option<Address>, usize> = SortedMap::new();
         for (_, visitor) in self.clients().filter(|(_, visitor)| visitor.waits) {
-            let count = by_address.entry(visitor.address).or_default();
+            let count = by_address.get_or_default(visitor.address);
             *count = count.saturating_add(1);
         }
         let most = by_address.into_iter().max_by_key(|(_, count)| *count);
@@ -212,6 +212,7 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 

@@ -21,10 +21,11 @@ use reach::Probing;
 use serde::{Deserialize, Serialize};
 use shared::control::{Assignment, ControlError, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet};
 use shared::signal::close_code;
+use shared::sorted::{SortedMap, SortedSet};
 use shared::token::{self, Key, NodeClaims, TicketClaims};
 use shared::{ErrorCode, NodeId, Region, UnixMillis, limits};
 use snapshot::Nodes;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use turn::TurnNode;
 
@@ -132,8 +133,8 @@ pub struct Fleet {
     /// The time at which the other regions are told of this one.
     tell_at: Option<UnixMillis>,
     /// The media node addresses last sent to TURN nodes.
-    told_addresses: BTreeSet<SocketAddr>,
-    sockets: BTreeMap<SocketId, Attachment>,
+    told_addresses: SortedSet<SocketAddr>,
+    sockets: SortedMap<SocketId, Attachment>,
     outputs: VecDeque<Output>,
     /// Messages of this input, sent after its changes have been handed to storage.
     told: Vec<Output>,
@@ -147,12 +148,12 @@ impl Fleet {
             region,
             key,
             random,
-            nodes: Table::new(BTreeMap::new()),
-            turn_nodes: Table::new(BTreeMap::new()),
-            abroad: Table::new(BTreeMap::new()),
+            nodes: Table::new(SortedMap::new()),
+            turn_nodes: Table::new(SortedMap::new()),
+            abroad: Table::new(SortedMap::new()),
             tell_at: None,
-            told_addresses: BTreeSet::new(),
-            sockets: BTreeMap::new(),
+            told_addresses: SortedSet::new(),
+            sockets: SortedMap::new(),
             outputs: VecDeque::new(),
             told: Vec::new(),
         }
@@ -194,7 +195,7 @@ impl Fleet {
         let registered = |socket: &SocketId| fleet.sockets.get(socket).is_some_and(|known| known.heartbeat.is_some());
         let media = fleet.nodes.values().map(|node| node.socket);
         let turn = fleet.turn_nodes.values().map(|node| node.socket);
-        let of_rows: BTreeSet<SocketId> = media.chain(turn).collect();
+        let of_rows: SortedSet<SocketId> = media.chain(turn).collect();
         let gone: Vec<SocketId> = of_rows.iter().filter(|socket| !registered(socket)).copied().collect();
         let missed = fleet.sockets.keys().filter(|socket| registered(socket) && !of_rows.contains(socket));
         let missed: Vec<SocketId> = missed.copied().collect();

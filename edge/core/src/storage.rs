@@ -7,8 +7,9 @@ pub use lazy::Archive;
 pub(crate) use lazy::Lazy;
 pub(crate) use table::Table;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use shared::json::{self, Document};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
@@ -44,14 +45,13 @@ impl Changes {
 
 pub(crate) fn read<T: DeserializeOwned>(row: &Row, version: u64) -> Result<T, RestoreError> {
     let of_version = |found| RestoreError::Version { key: row.key.clone(), found, expected: version };
-    match serde_json::from_str::<Read<T>>(&row.value) {
-        Ok(read) if read.version == version => Ok(read.row),
-        Ok(read) => Err(of_version(read.version)),
-        // A row of another version may have another form.
-        Err(error) => match serde_json::from_str::<Head>(&row.value) {
-            Ok(head) if head.version != version => Err(of_version(head.version)),
-            Ok(_) | Err(_) => Err(RestoreError::malformed(row, &error.to_string())),
-        },
+    let malformed = |error: json::Error| RestoreError::malformed(row, &error.to_string());
+    let document = Document::parse(&row.value).map_err(malformed)?;
+    let field = |name| document.reader().required(name).map_err(malformed);
+    match field("version")?.as_unsigned() {
+        Some(found) if found == version => T::deserialize(field("row")?).map_err(malformed),
+        Some(found) => Err(of_version(found)),
+        None => Err(RestoreError::malformed(row, "its version is no number")),
     }
 }
 
@@ -59,17 +59,6 @@ pub(crate) fn read<T: DeserializeOwned>(row: &Row, version: u64) -> Result<T, Re
 struct Written<'a, T> {
     version: u64,
     row: &'a T,
-}
-
-#[derive(Deserialize)]
-struct Head {
-    version: u64,
-}
-
-#[derive(Deserialize)]
-struct Read<T> {
-    version: u64,
-    row: T,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,8 +6,8 @@
 use crate::door::Address;
 use crate::rate_limit::{Rate, TokenBucket};
 use crate::room::Holder;
+use shared::sorted::{self, SortedMap, SortedSet};
 use shared::{ParticipantId, RoomId, UnixMillis};
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Maximum number of stored counts of each kind; a full bucket needs none.
@@ -73,9 +73,9 @@ pub enum Credential<'a> {
 
 #[derive(Debug, Default)]
 pub struct Turnstile {
-    counts: BTreeMap<By, Counts<TokenBucket>>,
+    counts: SortedMap<By, Counts<TokenBucket>>,
     /// The recent upgrades of each address to each room.
-    shares: BTreeMap<By, Counts<Recent>>,
+    shares: SortedMap<By, Counts<Recent>>,
 }
 
 impl Turnstile {
@@ -129,13 +129,13 @@ impl Turnstile {
     }
 
     fn take(&mut self, now: UnixMillis, by: By, key: u64) -> bool {
-        self.counts.entry(by).or_default().of(now, key).take(now, by.rate())
+        self.counts.get_or_default(by).of(now, key).take(now, by.rate())
     }
 
     /// Counts an upgrade for the room. Refuses if the address has had too many for the number that would remain.
     fn take_share(&mut self, now: UnixMillis, by: By, room: u64, address: Address) -> bool {
-        let allowance = self.counts.entry(by).or_default().of(now, room);
-        let (shares, share) = (self.shares.entry(by).or_default(), hash((room, address.number())));
+        let allowance = self.counts.get_or_default(by).of(now, room);
+        let (shares, share) = (self.shares.get_or_default(by), hash((room, address.number())));
         let left_after = allowance.left(now, by.rate()).saturating_sub(1);
         let may_have_taken = left_after.saturating_mul(SHARE_PER_ONE_LEFT);
         if shares.0.get(&share).is_some_and(|taken| taken.count(now) > may_have_taken) {
@@ -151,7 +151,7 @@ impl Turnstile {
 
 /// Counts of one kind. A key is a hash: a client that finds a collision only shares a count.
 #[derive(Debug, Default)]
-struct Counts<C>(BTreeMap<u64, C>);
+struct Counts<C>(SortedMap<u64, C>);
 
 /// A count that falls with time.
 trait Count: Default {
@@ -164,7 +164,7 @@ impl<C: Count> Counts<C> {
         if self.0.len() >= COUNTS_MAX && !self.0.contains_key(&key) {
             self.make_room(now);
         }
-        self.0.entry(key).or_default()
+        self.0.get_or_default(key)
     }
 
     /// Drops the counts without weight, and if these are too few the lighter half of all: a dropped count only favours its client, by its
@@ -175,10 +175,9 @@ impl<C: Count> Counts<C> {
             return;
         }
         let mut by_weight: Vec<(u64, u64)> = self.0.iter().map(|(key, count)| (count.weight(now), *key)).collect();
-        by_weight.sort_unstable();
-        for (_, key) in by_weight.into_iter().take(COUNTS_MAX / 2) {
-            self.0.remove(&key);
-        }
+        sorted::sort_by(&mut by_weight, Ord::cmp);
+        let light: SortedSet<u64> = by_weight.into_iter().take(COUNTS_MAX / 2).map(|(_, key)| key).collect();
+        self.0.retain(|key, _| !light.contains(key));
     }
 }
 

@@ -37,8 +37,9 @@ pub(super) async fn say(mut arrival: Arrival<'_>, room: &str) -> Result<Response
     if frames.len() > limits::FRAMES_PER_POST_MAX {
         return Err(Refusal::new(ErrorCode::InvalidMessage, "too many frames for one request").into());
     }
-    let url = arrival.request.url()?;
-    let close = url.query_pairs().find(|(name, _)| name == CLOSE).map(|(_, code)| code.parse());
+    let url = arrival.request.inner().url();
+    let mut parameters = url.split_once('?').map_or("", |(_, query)| query).split('&');
+    let close = parameters.find_map(|parameter| parameter.strip_prefix(CLOSE)?.strip_prefix('=')).map(str::parse);
     let close = close.transpose().map_err(|_| Refusal::invalid("close: expected a close code"))?;
     let said = Said { connection: name, frames, close };
     let address = Address::room(&room, rooms::GENERATION, None);

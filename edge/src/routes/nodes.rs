@@ -8,7 +8,7 @@ use crate::{auth, upgrade};
 use serde::{Deserialize, Serialize};
 use shared::control;
 use shared::token::NodeClaims;
-use shared::{ErrorCode, limits};
+use shared::{ErrorCode, json, limits};
 use std::net::IpAddr;
 use worker::Response;
 
@@ -42,8 +42,8 @@ const TICKET_TOO_LARGE: Refusal = Refusal::new(ErrorCode::BodyTooLarge, "the tic
 pub(super) async fn ticket(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
     let node = auth::node(&arrival.request, arrival.env)?;
     let body = body::collect_text(&mut arrival, limits::TOKEN_BYTES_MAX + 256, &TICKET_TOO_LARGE).await?;
-    let Ticket { ticket } = shared::object::from_str(&body)
-        .map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "the body must be {ticket}"))?;
+    let Ticket { ticket } =
+        json::from_str(&body).map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "the body must be {ticket}"))?;
     let ticket = auth::renew_ticket(&node, &ticket, arrival.env)?;
     Ok(Response::from_json(&Ticket { ticket })?)
 }

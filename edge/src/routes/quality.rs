@@ -6,7 +6,7 @@ use crate::refusal::Refusal;
 use crate::{auth, log};
 use shared::control::{QualityReport, SessionQuality, TrackQuality};
 use shared::rtp_parameters::Flow;
-use shared::{ErrorCode, NodeId, limits, object};
+use shared::{ErrorCode, NodeId, json, limits};
 use worker::Response;
 
 const TOO_LARGE: Refusal = Refusal::new(ErrorCode::FrameTooLarge, "the report is too large");
@@ -16,7 +16,7 @@ pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteEr
     let claims = auth::node(&arrival.request, arrival.env)?;
     let body = body::collect_text(&mut arrival, limits::QUALITY_REPORT_BYTES_MAX, &TOO_LARGE).await?;
     let report: QualityReport =
-        object::from_str(&body).map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "expected {sessions}"))?;
+        json::from_str(&body).map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "expected {sessions}"))?;
     if report.sessions.len() > limits::QUALITY_SESSIONS_PER_REPORT {
         return Err(Refusal::new(ErrorCode::InvalidMessage, "too many sessions for one report").into());
     }

@@ -10,7 +10,7 @@ use crate::sweep::sweep;
 use crate::{auth, log};
 use edge_core::presign::Storage;
 use shared::control::RecordingReport;
-use shared::{ErrorCode, RoomId, limits, object};
+use shared::{ErrorCode, RoomId, json, limits};
 use worker::Response;
 
 const TOO_LARGE: Refusal = Refusal::new(ErrorCode::FrameTooLarge, "the report is too large");
@@ -20,7 +20,7 @@ const TOO_LARGE: Refusal = Refusal::new(ErrorCode::FrameTooLarge, "the report is
 pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
     let claims = auth::node(&arrival.request, arrival.env)?;
     let body = body::collect_text(&mut arrival, limits::CONTROL_FRAME_BYTES_MAX, &TOO_LARGE).await?;
-    let report: RecordingReport = object::from_str(&body)
+    let report: RecordingReport = json::from_str(&body)
         .map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "expected {room, recording, outcome}"))?;
     let room = report.room.clone();
     let reported = Reported { node: claims.sub, report };

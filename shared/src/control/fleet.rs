@@ -2,25 +2,22 @@
 
 use crate::error_code::ErrorCode;
 use crate::ids::{NodeId, Region, RoomId};
+use crate::json::tagged;
 use crate::limits;
-use crate::object;
 use crate::rtp_parameters::{Fingerprint, Session};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
 /// Messages from a node to the Fleet object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeToFleet {
     /// The first frame, with the node's identity and addresses. Answered by `registered` or `refused`.
     Register(NodeRegistration),
     /// The first frame of a TURN node. Answered by `registered`, then `set_media_nodes`, or by `refused`.
     RegisterTurn(TurnRegistration),
     /// Sent every 5 s.
-    Heartbeat {
-        #[serde(deserialize_with = "object::object")]
-        load: NodeLoad,
-    },
+    Heartbeat { load: NodeLoad },
     /// The node is about to stop and accepts no new rooms.
     Draining {},
     /// The answer to `probe`.
@@ -41,7 +38,6 @@ pub struct NodeRegistration {
     /// Digest of the node's DTLS certificate.
     pub fingerprint: Fingerprint,
     /// Its threads with their addresses.
-    #[serde(deserialize_with = "object::list")]
     pub shards: Vec<ShardInfo>,
     /// The addresses for clients over TCP (RFC 6544, passive), the same for all threads; empty if it serves none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -49,11 +45,11 @@ pub struct NodeRegistration {
     pub sessions_max: u32,
     /// Present if the node does not know its public address: in all of its addresses the edge replaces the unspecified
     /// IP address by the one it sees, has another node probe them with this credential, and tells the outcome.
-    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeCredential>,
     /// Present if the node knows its addresses: if they are of two families, the edge has each family probed with this
     /// credential, and tells clients no addresses of one that does not answer.
-    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_families: Option<ProbeCredential>,
 }
 
@@ -87,8 +83,8 @@ impl ProbeCredential {
 }
 
 /// The state of the address that the edge sees.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[tagged("state")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// Another node is probing the addresses; until it is done, the node gets no rooms.
     Probing {},
@@ -137,7 +133,7 @@ pub struct NodeLoad {
     /// Load of the busiest thread in the last second, in thousandths.
     pub busiest_shard_permille: u16,
     /// `None` until the first readings, and on systems other than Linux.
-    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostLoad>,
 }
 
@@ -156,9 +152,9 @@ pub struct HostLoad {
 }
 
 /// Messages from the Fleet object to a node.
+#[tagged("type")]
 #[allow(clippy::large_enum_variant, reason = "one at a time, and small on wasm32")]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FleetToNode {
     /// The registration succeeded.
     Registered {},
@@ -178,16 +174,11 @@ pub enum FleetToNode {
         /// Send the requests to these over TCP (RFC 6544).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         tcp: Vec<SocketAddr>,
-        #[serde(deserialize_with = "object::object")]
         credential: ProbeCredential,
     },
     /// To a media node with a credential for probes: the address that the edge sees, or one of its own of the family that
     /// was probed, and whether clients can reach it. Sent after `registered` and after every change.
-    SetReach {
-        address: IpAddr,
-        #[serde(deserialize_with = "object::object")]
-        reach: Reach,
-    },
+    SetReach { address: IpAddr, reach: Reach },
     /// From now on, send a heartbeat at this interval.
     SetHeartbeat { interval_ms: u64 },
     /// The edge could not parse a frame.
@@ -206,6 +197,6 @@ pub struct Assignment {
     pub ticket: String,
     /// The session of the first participant, so that a cold join does not wait. `None` when a room with clients moves,
     /// because its clients have not made their new offers yet.
-    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Session>,
 }

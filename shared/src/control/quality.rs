@@ -1,14 +1,12 @@
 //! A node's measurements of its clients' media, sent to the Worker once a minute and never to a room.
 
 use crate::ids::{Mid, ParticipantId, RoomId, SessionId};
-use crate::object;
 use crate::rtp_parameters::{Flow, MediaKind};
 use serde::{Deserialize, Serialize};
 
 /// The body of `POST /v1/nodes/quality`; at most [`crate::limits::QUALITY_SESSIONS_PER_REPORT`] sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QualityReport {
-    #[serde(deserialize_with = "object::list")]
     pub sessions: Vec<SessionQuality>,
 }
 
@@ -25,7 +23,6 @@ pub struct SessionQuality {
     pub estimate_bps: Option<u32>,
     pub grade: Grade,
     /// Tracks with at least one packet sent or received.
-    #[serde(deserialize_with = "object::list")]
     pub tracks: Vec<TrackQuality>,
 }
 

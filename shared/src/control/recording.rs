@@ -7,7 +7,7 @@
 use super::TrackRef;
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RecordingId, RoomId, TrackId};
-use crate::object;
+use crate::json::tagged;
 use crate::signal::{RecordingFile, TrackSource};
 use crate::time::UnixMillis;
 use crate::trace::Trace;
@@ -27,7 +27,6 @@ pub struct RecordingOrder {
     /// The trace of the participant who started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
-    #[serde(deserialize_with = "object::list")]
     pub participants: Vec<RecordedParticipant>,
 }
 
@@ -36,7 +35,6 @@ pub struct RecordingOrder {
 pub struct RecordedParticipant {
     pub id: ParticipantId,
     pub name: String,
-    #[serde(deserialize_with = "object::list")]
     pub tracks: Vec<RecordedTrack>,
 }
 
@@ -45,7 +43,6 @@ pub struct RecordedTrack {
     /// The room's id for the track.
     pub id: TrackId,
     /// The node's name for the track.
-    #[serde(deserialize_with = "object::object")]
     pub track: TrackRef,
     pub source: TrackSource,
     pub muted: bool,
@@ -56,12 +53,11 @@ pub struct RecordedTrack {
 pub struct RecordingReport {
     pub room: RoomId,
     pub recording: RecordingId,
-    #[serde(deserialize_with = "object::object")]
     pub outcome: SegmentOutcome,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SegmentOutcome {
     /// Everything recorded under this epoch is in storage. Repeated while the node builds the files.
     Sealed { epoch: u64 },
@@ -71,7 +67,6 @@ pub enum SegmentOutcome {
         epoch: u64,
         /// The epochs of the segments in the files.
         segments: Vec<u64>,
-        #[serde(deserialize_with = "object::list")]
         files: Vec<RecordingFile>,
         manifest: String,
     },
@@ -87,8 +82,8 @@ pub enum SegmentOutcome {
 }
 
 /// The answer to a [`RecordingReport`]: the node's next step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordingVerdict {
     /// Another node records on, or the recording is unknown: the node has nothing more to do.
     Leave {},

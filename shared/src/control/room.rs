@@ -3,39 +3,34 @@
 use super::RecordingOrder;
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, NodeId, RecordingId, SessionId};
-use crate::object;
+use crate::json::tagged;
 use crate::rtp_parameters::Session;
 use crate::signal::{EstimateReason, RecordingState, VideoLimit};
 use serde::{Deserialize, Serialize};
 
 /// Messages from a Room object to its node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomToNode {
     /// A part of the `welcome` that follows on the same socket; takes effect together with it.
     WelcomePart {
-        #[serde(deserialize_with = "object::list")]
         sessions: Vec<Session>,
-        #[serde(deserialize_with = "object::list")]
         forwards: Vec<Forward>,
     },
     /// The answer to `hello`: together with its parts, the complete state. The node closes everything that is not in
     /// it.
     Welcome {
-        #[serde(deserialize_with = "object::list")]
         sessions: Vec<Session>,
         /// Every slot that plays a track.
-        #[serde(deserialize_with = "object::list")]
         forwards: Vec<Forward>,
         /// `None` ends the recording.
-        #[serde(default, deserialize_with = "object::optional")]
+        #[serde(default)]
         recording: Option<RecordingOrder>,
-        #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Microphones::is_empty")]
+        #[serde(default, skip_serializing_if = "Microphones::is_empty")]
         microphones: Microphones,
     },
     /// Opens a session or replaces its parameters.
     SetSession {
-        #[serde(deserialize_with = "object::object")]
         session: Session,
     },
     CloseSession {
@@ -43,16 +38,14 @@ pub enum RoomToNode {
     },
     /// Sets the tracks of these slots; other slots keep their tracks.
     SetForwards {
-        #[serde(deserialize_with = "object::list")]
         forwards: Vec<Forward>,
     },
     SetRecording {
-        #[serde(default, deserialize_with = "object::optional")]
+        #[serde(default)]
         recording: Option<RecordingOrder>,
     },
     /// Replaces the microphones that the node listens to.
     SetMicrophones {
-        #[serde(deserialize_with = "object::object")]
         microphones: Microphones,
     },
     /// The assignment is over: close the room's sessions, then the socket, without a DTLS close_notify or SCTP
@@ -76,7 +69,7 @@ pub struct Forward {
     pub session: SessionId,
     pub mid: Mid,
     /// `None` stops the slot.
-    #[serde(default, deserialize_with = "object::optional")]
+    #[serde(default)]
     pub track: Option<TrackRef>,
     /// The height of the viewer's tile in lines; `None` means no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,9 +103,7 @@ pub struct TrackRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Microphones {
     /// Those that every client with enough slots hears, best first.
-    #[serde(deserialize_with = "object::list")]
     pub heard: Vec<TrackRef>,
-    #[serde(deserialize_with = "object::list")]
     pub waiting: Vec<TrackRef>,
 }
 
@@ -124,8 +115,8 @@ impl Microphones {
 }
 
 /// Messages from a node to a Room object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeToRoom {
     /// The first frame of a socket; answered by `welcome` or `refused`.
     Hello {
@@ -160,7 +151,6 @@ pub enum NodeToRoom {
         /// The reason for the estimate; absent from older nodes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<EstimateReason>,
-        #[serde(deserialize_with = "object::list")]
         slots: Vec<VideoLimit>,
     },
     /// All slots of a session whose video comes in a codec that their sections do not have. Sent when that changes, at most
@@ -168,10 +158,7 @@ pub enum NodeToRoom {
     VideoUndecodable { session: SessionId, mids: Vec<Mid> },
     /// The microphones that should be heard instead of those in the last [`Microphones`], best first. Sent when others
     /// speak, at most once a second.
-    Loudest {
-        #[serde(deserialize_with = "object::list")]
-        microphones: Vec<TrackRef>,
-    },
+    Loudest { microphones: Vec<TrackRef> },
     /// The node is about to stop: assign the room to another node and move its clients.
     Draining {},
 }

@@ -1,7 +1,7 @@
 //! The wire is pinned: deployed nodes send and expect exactly these messages.
 
 use super::*;
-use crate::object::{self, arrays};
+use crate::json::{self, arrays};
 
 fn check_all<M: Message + std::fmt::Debug>(name: &str, kinds: &[&str]) {
     let path = format!("{}/../tests/vectors/control/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -68,7 +68,7 @@ fn a_report_on_quality_says_what_the_golden_one_says() {
     for report in reports {
         let report = serde_json::to_value(report).expect("JSON");
         arrays::check_refused(&report, |text| {
-            object::from_str::<QualityReport>(text).map(|_| ()).map_err(|error| error.to_string())
+            json::from_str::<QualityReport>(text).map(|_| ()).map_err(|error| error.to_string())
         });
     }
 }
@@ -77,7 +77,7 @@ fn a_report_on_quality_says_what_the_golden_one_says() {
 fn a_report_on_a_recording_is_an_object_and_so_is_every_structure_in_it() {
     let golden = r#"{"room":"daily","recording":"r1","outcome":{"type":"sealed","epoch":7}}"#;
     let structures = arrays::check_refused(&serde_json::from_str(golden).expect("JSON"), |text| {
-        object::from_str::<RecordingReport>(text).map(|_| ()).map_err(|error| error.to_string())
+        json::from_str::<RecordingReport>(text).map(|_| ()).map_err(|error| error.to_string())
     });
     assert_eq!(structures, 2);
 }

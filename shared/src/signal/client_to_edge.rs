@@ -3,17 +3,16 @@
 use super::{BanTerm, PeerSignal, Reaction, RoomChange, TrackSource};
 use crate::error_code::ErrorCode;
 use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId, TrackId};
+use crate::json::{Document, Reader, tagged};
 use crate::limits;
-use crate::object;
-use crate::scalar::Scalar;
+use crate::sorted::SortedMap;
 use crate::text::Text;
 use crate::token::{Bandwidth, Grants};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientToEdge {
     /// Joins the room. Answered by `joined` or `error`.
     Join {
@@ -22,7 +21,7 @@ pub enum ClientToEdge {
         /// The SDP offer (RFC 8829).
         offer: String,
         /// Describes the published sections.
-        #[serde(default, deserialize_with = "object::list")]
+        #[serde(default)]
         tracks: Vec<TrackIntent>,
     },
     /// Continues a session after its socket was lost. Answered by `resumed` or `error`.
@@ -45,7 +44,7 @@ pub enum ClientToEdge {
         /// The new SDP offer.
         offer: String,
         /// Describes the published sections.
-        #[serde(default, deserialize_with = "object::list")]
+        #[serde(default)]
         tracks: Vec<TrackIntent>,
         reason: NegotiateReason,
     },
@@ -63,7 +62,7 @@ pub enum ClientToEdge {
         /// outside the view is not sent; without the field all cameras are sent, without a limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "{ readonly [participant: ParticipantId]: number }"))]
-        lines: Option<BTreeMap<ParticipantId, u16>>,
+        lines: Option<SortedMap<ParticipantId, u16>>,
     },
     /// Sends a chat message; needs the grant `chat`. Repeating a message with the same id stores it once.
     Chat {
@@ -88,7 +87,6 @@ pub enum ClientToEdge {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         link: Option<u32>,
-        #[serde(deserialize_with = "object::object")]
         signal: PeerSignal,
     },
     /// Asks for TURN servers that reach other participants, in a room that lets them connect. Answered by `peer_servers`.
@@ -107,7 +105,7 @@ pub enum ClientToEdge {
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
         /// Also bans the participant, who need not be in the room then.
-        #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         ban: Option<BanTerm>,
     },
@@ -178,11 +176,11 @@ pub struct ParticipantChange {
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub metadata: Option<String>,
     /// Replaces all grants of the token.
-    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub grants: Option<Grants>,
     /// Replaces both limits of the token; without any, nothing is limited.
-    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub bandwidth: Option<Bandwidth>,
 }
@@ -276,34 +274,21 @@ impl FrameError {
     }
 }
 
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(rename = "type", default, borrow)]
-    kind: Scalar<'a>,
-    #[serde(default, borrow)]
-    id: Scalar<'a>,
+/// The `id` of a frame, which need not have one.
+fn id_of(frame: Reader<'_, '_>) -> Result<Option<u32>, FrameError> {
+    let Some(id) = field(frame, "id")?.filter(|id| !id.is_null()) else { return Ok(None) };
+    let detail = "id must be an integer from 0 to 4294967295";
+    let id = id.as_unsigned().and_then(|id| u32::try_from(id).ok());
+    id.map(Some).ok_or_else(|| FrameError::Invalid { id: None, detail: detail.into() })
 }
 
-impl Head<'_> {
-    fn id(&self) -> Result<Option<u32>, FrameError> {
-        let id = match self.id {
-            Scalar::Missing | Scalar::Null => return Ok(None),
-            Scalar::Number(id) => u32::try_from(id).ok(),
-            Scalar::Text(_) | Scalar::Other => None,
-        };
-        let detail = "id must be an integer from 0 to 4294967295";
-        id.map(Some).ok_or_else(|| FrameError::Invalid { id: None, detail: detail.into() })
-    }
+fn kind_of<'t>(frame: Reader<'t, '_>, id: Option<u32>) -> Result<&'t str, FrameError> {
+    let kind = field(frame, "type")?.ok_or(FrameError::Malformed { id })?;
+    kind.as_text().ok_or_else(|| FrameError::Invalid { id, detail: "type must be a string".into() })
+}
 
-    fn kind(&self, id: Option<u32>) -> Result<&str, FrameError> {
-        match &self.kind {
-            Scalar::Text(kind) => Ok(kind),
-            Scalar::Missing => Err(FrameError::Malformed { id }),
-            Scalar::Null | Scalar::Number(_) | Scalar::Other => {
-                Err(FrameError::Invalid { id, detail: "type must be a string".into() })
-            }
-        }
-    }
+fn field<'t, 'de>(frame: Reader<'t, 'de>, name: &'static str) -> Result<Option<Reader<'t, 'de>>, FrameError> {
+    frame.field(name).map_err(|_| FrameError::Malformed { id: None })
 }
 
 impl ClientFrame {
@@ -313,20 +298,17 @@ impl ClientFrame {
         if bytes > limits::OFFER_FRAME_BYTES_MAX {
             return Err(FrameError::TooLarge { id: None, bytes, bytes_max: limits::OFFER_FRAME_BYTES_MAX });
         }
-        // serde would also accept an array of the fields in order.
-        if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
-            return Err(FrameError::Malformed { id: None });
-        }
-        let head: Head<'_> = serde_json::from_str(text).map_err(|_| FrameError::Malformed { id: None })?;
-        let id = head.id()?;
-        let Some(bytes_max) = ClientToEdge::frame_bytes_max(head.kind(id)?) else {
+        let document = Document::parse(text).map_err(|_| FrameError::Malformed { id: None })?;
+        let frame = document.reader();
+        let id = id_of(frame)?;
+        let Some(bytes_max) = ClientToEdge::frame_bytes_max(kind_of(frame, id)?) else {
             return Err(FrameError::UnknownType { id });
         };
         if bytes > bytes_max {
             return Err(FrameError::TooLarge { id, bytes, bytes_max });
         }
         let invalid = |detail: String| FrameError::Invalid { id, detail: detail.into() };
-        let message: ClientToEdge = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let message: ClientToEdge = document.message().map_err(|error| invalid(error.to_string()))?;
         message.check_bounds().map_err(|detail| invalid(detail.into()))?;
         Ok(Self { id, message })
     }
@@ -374,7 +356,7 @@ impl ClientToEdge {
                 Err("resume_token is too long")
             }
             Self::View { participants, lines } => {
-                let sizes = lines.as_ref().map_or(0, BTreeMap::len);
+                let sizes = lines.as_ref().map_or(0, SortedMap::len);
                 if participants.len().max(sizes) > limits::VIEW_PARTICIPANTS_MAX {
                     return Err("too many participants");
                 }

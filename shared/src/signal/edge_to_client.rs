@@ -6,15 +6,15 @@ use super::{
 };
 use crate::error_code::ErrorCode;
 use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId};
-use crate::object;
+use crate::json::tagged;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 /// A reply, or an event in the room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(tag = "type", rename_all = "snake_case")]
 pub enum EdgeToClient {
     /// The client has joined the room.
     Joined {
@@ -26,25 +26,21 @@ pub enum EdgeToClient {
         /// The secret for `resume`; only this client gets it.
         resume_token: String,
         answer: String,
-        #[serde(deserialize_with = "object::object")]
         room: RoomInfo,
         /// The participants, including the client itself, without a large room's audience.
-        #[serde(deserialize_with = "object::list")]
         roster: Vec<ParticipantInfo>,
         /// Names this state of the roster, for `resume`; absent from an earlier version of the edge.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
         revision: Option<u64>,
-        #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
         /// STUN and TURN servers for `RTCConfiguration.iceServers`.
-        #[serde(deserialize_with = "object::list")]
         ice_servers: Vec<IceServer>,
         /// The number of the last chat message before the join; later ones are new.
         #[cfg_attr(feature = "typescript", ts(type = "number"))]
         chat_last: u64,
         /// The recording that is running or being finished.
-        #[serde(default, deserialize_with = "object::optional")]
+        #[serde(default)]
         recording: Option<RecordingInfo>,
     },
     /// The session is resumed; the slots are complete.
@@ -53,29 +49,25 @@ pub enum EdgeToClient {
         in_reply_to: Option<u32>,
         /// The secret for the next resume; the one just used expires soon.
         resume_token: String,
-        #[serde(deserialize_with = "object::object")]
         room: RoomInfo,
         /// The participants, including the client itself, without a large room's audience; with `difference`, those who
         /// have changed since the client's `revision`.
-        #[serde(deserialize_with = "object::list")]
         roster: Vec<ParticipantInfo>,
         /// Absent if the roster is complete.
-        #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         difference: Option<RosterDifference>,
         /// Names this state of the roster, for `resume`; absent from an earlier version of the edge.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
         revision: Option<u64>,
-        #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
         /// If true, the node is gone and the client must negotiate a new media transport.
         transport_dead: bool,
         /// The current STUN and TURN servers, with fresh credentials.
-        #[serde(deserialize_with = "object::list")]
         ice_servers: Vec<IceServer>,
         /// The recording that is running or being finished.
-        #[serde(default, deserialize_with = "object::optional")]
+        #[serde(default)]
         recording: Option<RecordingInfo>,
     },
     /// The answer to a further offer.
@@ -85,25 +77,23 @@ pub enum EdgeToClient {
         /// The current session; it differs from the previous one after a change of transport.
         session: SessionId,
         answer: String,
-        #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
         /// The current STUN and TURN servers, with fresh credentials.
-        #[serde(deserialize_with = "object::list")]
         ice_servers: Vec<IceServer>,
     },
     /// A request without its own reply type succeeded.
-    Done { in_reply_to: Option<u32> },
+    Done {
+        in_reply_to: Option<u32>,
+    },
     /// The answer to `list_bans`.
     Bans {
         in_reply_to: Option<u32>,
         /// Newest first.
-        #[serde(deserialize_with = "object::list")]
         bans: Vec<BanInfo>,
     },
     /// The answer to `list_audience`: one page.
     Audience {
         in_reply_to: Option<u32>,
-        #[serde(deserialize_with = "object::list")]
         participants: Vec<ParticipantInfo>,
         /// For the next page; `None` on the last one.
         next: Option<ParticipantId>,
@@ -111,13 +101,11 @@ pub enum EdgeToClient {
     /// The answer to `list_peer_servers`.
     PeerServers {
         in_reply_to: Option<u32>,
-        #[serde(deserialize_with = "object::list")]
         ice_servers: Vec<IceServer>,
     },
     /// To moderators: all guests in the lobby, whenever the list changes. Before the first message the lobby is empty.
     GuestsWaiting {
         /// Longest wait first.
-        #[serde(deserialize_with = "object::list")]
         guests: Vec<GuestInfo>,
     },
     /// A request failed and changed nothing.
@@ -128,14 +116,14 @@ pub enum EdgeToClient {
         message: String,
     },
     /// The edge will not serve this socket and is about to close it.
-    Refused { code: ErrorCode },
+    Refused {
+        code: ErrorCode,
+    },
     ParticipantJoined {
-        #[serde(deserialize_with = "object::object")]
         participant: ParticipantInfo,
     },
     /// The room's own properties changed.
     RoomUpdated {
-        #[serde(deserialize_with = "object::object")]
         room: RoomInfo,
     },
     /// A moderator muted one of the client's tracks until the client unmutes it with `set_muted`.
@@ -145,16 +133,16 @@ pub enum EdgeToClient {
     },
     /// A participant's name, grants, tracks, mute state or connection changed.
     ParticipantUpdated {
-        #[serde(deserialize_with = "object::object")]
         participant: ParticipantInfo,
     },
     /// A participant left, timed out or was removed.
-    ParticipantLeft { participant: ParticipantId, reason: LeaveReason },
+    ParticipantLeft {
+        participant: ParticipantId,
+        reason: LeaveReason,
+    },
     /// Changes to the roster of a large room, gathered for a moment; those who stay or join, and those who left.
     RosterChanged {
-        #[serde(deserialize_with = "object::list")]
         changed: Vec<ParticipantInfo>,
-        #[serde(deserialize_with = "object::list")]
         left: Vec<Departure>,
         /// Names this state of the roster, for `resume`; only in the last of several messages.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,11 +152,13 @@ pub enum EdgeToClient {
     /// A new chat message, or, after `joined` and `resumed`, the client's missing messages, in order.
     Chat {
         /// At most 12.
-        #[serde(deserialize_with = "object::list")]
         messages: Vec<ChatMessage>,
     },
     /// To be shown briefly.
-    Reacted { participant: ParticipantId, reaction: Reaction },
+    Reacted {
+        participant: ParticipantId,
+        reaction: Reaction,
+    },
     /// A participant looks for others who publish.
     Sought {
         from: ParticipantId,
@@ -190,16 +180,17 @@ pub enum EdgeToClient {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         link: Option<u32>,
-        #[serde(deserialize_with = "object::object")]
         signal: PeerSignal,
     },
     /// These slots play other tracks; the remaining slots are unchanged.
     SlotsChanged {
-        #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
     },
     /// There are more tracks than slots: offer this many receiving sections of each kind.
-    SectionsNeeded { audio: u8, video: u8 },
+    SectionsNeeded {
+        audio: u8,
+        video: u8,
+    },
     /// The layers of a published track that are in use; the client need not send the others.
     LayersWanted {
         /// The section that publishes it.
@@ -214,12 +205,13 @@ pub enum EdgeToClient {
         /// The reason for the estimate; null if the node does not tell.
         #[serde(default)]
         reason: Option<EstimateReason>,
-        #[serde(deserialize_with = "object::list")]
         slots: Vec<VideoLimit>,
     },
     /// The node sends no video in these slots, because the publisher's codec is none of those that the client has offered
     /// to receive there. In all other slots it can.
-    VideoUndecodable { mids: Vec<Mid> },
+    VideoUndecodable {
+        mids: Vec<Mid>,
+    },
     /// The media node is gone or about to stop: `negotiate` with the reason `transport_dead`.
     TransportDead {},
     /// The edge has lost its connection to the media node, which may still serve the room. If steady media stops as well,
@@ -227,7 +219,6 @@ pub enum EdgeToClient {
     NodeAway {},
     /// A recording started, or its state changed.
     RecordingUpdated {
-        #[serde(deserialize_with = "object::object")]
         recording: RecordingInfo,
     },
     /// The client is no longer in the room; the edge is about to close the socket.

@@ -2,7 +2,6 @@
 
 use crate::ids::Mid;
 use crate::limits;
-use crate::object;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +14,7 @@ pub struct PeerSignal {
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub sdp: Option<String>,
     /// Only of `candidates`: at most 32, gathered for a moment.
-    #[serde(default, deserialize_with = "object::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Vec<PeerCandidate>>"))]
     pub candidates: Vec<PeerCandidate>,
 }

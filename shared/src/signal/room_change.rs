@@ -3,7 +3,6 @@
 use super::{Duplicates, Features, QualityProfile, RoomType};
 use crate::ids::ParticipantId;
 use crate::limits;
-use crate::object;
 use crate::text::Text;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -50,7 +49,7 @@ pub struct RoomChange {
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub public: Option<bool>,
     /// Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
-    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub features: Option<Features>,
     #[serde(skip_serializing_if = "Option::is_none")]

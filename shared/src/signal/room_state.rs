@@ -2,7 +2,6 @@
 
 use super::{CallState, Features, QualityProfile, RoomType};
 use crate::ids::{Mid, ParticipantId, TrackId};
-use crate::object;
 use crate::rtp_parameters::MediaKind;
 use crate::time::UnixMillis;
 use crate::token::{Bandwidth, Grants};
@@ -27,7 +26,7 @@ pub struct RoomInfo {
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<u32>"))]
     pub peer_to_peer_max: u32,
     /// Absent while media goes through the node alone.
-    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub direct: Option<DirectInfo>,
     /// Clients that lose their sockets wait a random part of this time before they resume; absent in a small room.
@@ -63,7 +62,7 @@ pub struct RoomInfo {
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
     pub public: bool,
     /// The room's features; absent if all are on.
-    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Features::are_all_on")]
+    #[serde(default, skip_serializing_if = "Features::are_all_on")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Features>"))]
     pub features: Features,
     /// The limits of a client's camera, unless its application chooses others.
@@ -103,11 +102,11 @@ pub struct ParticipantInfo {
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<String>"))]
     pub metadata: String,
     /// The participant's grants; absent if they are the defaults.
-    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Grants::are_default")]
+    #[serde(default, skip_serializing_if = "Grants::are_default")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Grants>"))]
     pub grants: Grants,
     /// The limits on the participant's media; absent if there are none.
-    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Bandwidth::is_unlimited")]
+    #[serde(default, skip_serializing_if = "Bandwidth::is_unlimited")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Bandwidth>"))]
     pub bandwidth: Bandwidth,
     pub joined_at: UnixMillis,
@@ -117,7 +116,6 @@ pub struct ParticipantInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub hand_raised_at: Option<UnixMillis>,
-    #[serde(deserialize_with = "object::list")]
     pub tracks: Vec<TrackInfo>,
 }
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::error_code::ErrorCode;
 use crate::ids::SessionId;
+use crate::json::{self, arrays};
 use crate::limits;
-use crate::object::{self, arrays};
 
 fn vectors(name: &str) -> Vec<serde_json::Value> {
     let path = format!("{}/../tests/vectors/signal/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -147,12 +147,12 @@ fn a_frame_is_an_object_and_so_is_every_structure_in_it() {
     }
     let join = |tracks: &str| format!(r#"{{"type":"join","id":1,"attempt":"a","offer":"","tracks":{tracks}}}"#);
     assert!(ClientFrame::parse(&join(r#"[{"mid":"0","source":"camera"}]"#)).is_ok());
-    check_detail(&join(r#"[["0","camera",false]]"#), Some(1), "invalid type: sequence, expected an object");
+    check_detail(&join(r#"[["0","camera",false]]"#), Some(1), "invalid type: sequence, expected struct");
     let grants = r#"{"type":"update_participant","id":1,"participant":"a","grants":[false]}"#;
-    check_detail(grants, Some(1), "invalid type: sequence, expected an object");
+    check_detail(grants, Some(1), "invalid type: sequence, expected struct");
     assert!(ClientFrame::parse(" \n{\"type\":\"leave\"}").is_ok());
     let client = |text: &str| ClientFrame::parse(text).map(|_| ()).map_err(|error| error.to_string());
-    let edge = |text: &str| object::from_str::<EdgeToClient>(text).map(|_| ()).map_err(|error| error.to_string());
+    let edge = |text: &str| json::from_str::<EdgeToClient>(text).map(|_| ()).map_err(|error| error.to_string());
     let inner = |golden: &serde_json::Value, parse: &dyn Fn(&str) -> Result<(), String>| {
         arrays::check_refused(golden, parse).saturating_sub(1)
     };

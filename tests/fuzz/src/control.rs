@@ -1,7 +1,7 @@
 //! Control: a readable message between node and edge survives a write and another read.
 
 use shared::control::{FleetToNode, Message, NodeToFleet, NodeToRoom, QualityReport, RoomToNode};
-use shared::{ErrorCode, object};
+use shared::{ErrorCode, json};
 
 /// Reads `bytes` as a frame of each of the four directions, and as a node's report to the Worker.
 pub fn check(bytes: &[u8]) {
@@ -10,9 +10,9 @@ pub fn check(bytes: &[u8]) {
     check_as::<FleetToNode>(text);
     check_as::<NodeToRoom>(text);
     check_as::<RoomToNode>(text);
-    if let Ok(report) = object::from_str::<QualityReport>(text) {
+    if let Ok(report) = json::from_str::<QualityReport>(text) {
         let json = serde_json::to_string(&report).expect("a report can be written");
-        assert_eq!(object::from_str::<QualityReport>(&json).expect("what we accept, we can say again"), report);
+        assert_eq!(json::from_str::<QualityReport>(&json).expect("what we accept, we can say again"), report);
     }
 }
 

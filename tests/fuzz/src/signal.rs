@@ -43,7 +43,7 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
             limits::OFFER_FRAME_BYTES_MAX
         }
         ClientToEdge::View { participants, lines } => {
-            assert!(lines.as_ref().map_or(0, std::collections::BTreeMap::len) <= limits::VIEW_PARTICIPANTS_MAX);
+            assert!(lines.as_ref().map_or(0, |lines| lines.len()) <= limits::VIEW_PARTICIPANTS_MAX);
             assert!(participants.len() <= limits::VIEW_PARTICIPANTS_MAX);
             limits::SIGNAL_FRAME_BYTES_MAX
         }

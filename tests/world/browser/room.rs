@@ -81,7 +81,7 @@ impl Browser {
     /// Sets the lines in which the user sees a participant, and nobody else.
     pub fn view_in(&mut self, clock: &Clock, participant: ParticipantId, lines: u16) {
         self.clock = *clock;
-        let lines = Some(BTreeMap::from([(participant.clone(), lines)]));
+        let lines = Some([(participant.clone(), lines)].into());
         self.ask(Asked::Other, ClientToEdge::View { participants: vec![participant], lines });
     }
 

@@ -1,4 +1,4 @@
-//! Builds the Worker: cargo, wasm-bindgen, wasm-opt for deployment, and esbuild to bundle the JavaScript.
+//! Builds the Worker: cargo, wasm-bindgen, and esbuild to bundle the JavaScript.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -26,17 +26,6 @@ const SOURCES: &[&str] = &[
     "Cargo.lock",
     ".cargo/config.toml",
     "package-lock.json",
-];
-
-/// The wasm features that rustc uses. wasm-opt must not add others, which workerd may not support yet.
-const WASM_FEATURES: &[&str] = &[
-    "mutable-globals",
-    "sign-ext",
-    "nontrapping-float-to-int",
-    "bulk-memory",
-    "multivalue",
-    "reference-types",
-    "exception-handling",
 ];
 
 struct Build<'a> {
@@ -81,11 +70,8 @@ impl<'a> Build<'a> {
             fs::remove_dir_all(&self.staging).with_context(|| format!("removing {}", self.staging.display()))?;
         }
         fs::create_dir_all(&self.staging).with_context(|| format!("creating {}", self.staging.display()))?;
-        let mut commands = VecDeque::from([self.cargo(), self.bindgen()]);
-        if self.flavour == Flavour::Release {
-            commands.push_back(self.wasm_opt());
-        }
-        commands.push_back(self.esbuild());
+        // `wasm-opt` would make the module smaller, but by inlining, so that the compressed one becomes a tenth larger.
+        let commands = VecDeque::from([self.cargo(), self.bindgen(), self.esbuild()]);
         let finish = move || {
             self.put_in_place()?;
             stamp.write()
@@ -119,15 +105,6 @@ impl<'a> Build<'a> {
         let module = self.workspace.target().join(pins::WASM_TARGET).join(profile).join("edge.wasm");
         let mut command = Command::new(Program::WorkerBindgen.path(self.workspace, Flavour::Quick));
         command.arg(module).arg(&self.staging);
-        command
-    }
-
-    fn wasm_opt(&self) -> Command {
-        let module = self.staging.join("index_bg.wasm");
-        let mut command = self.tools.command("wasm-opt");
-        // Names are kept for stack traces in the logs.
-        command.arg(&module).arg("-o").arg(&module).args(["-O", "--debuginfo"]);
-        command.args(WASM_FEATURES.iter().map(|feature| format!("--enable-{feature}")));
         command
     }
 

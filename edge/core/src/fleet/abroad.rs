@@ -5,12 +5,12 @@ use super::turn::TurnNode;
 use super::{Fleet, Output};
 use crate::random::{self, Random};
 use serde::{Deserialize, Serialize};
+use shared::sorted::SortedMap;
 use shared::{Region, UnixMillis, limits};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// The URIs (RFC 7065) of TURN nodes, by region and node; the first of each region is the best.
-pub type Relays = BTreeMap<Region, Vec<Vec<String>>>;
+pub type Relays = SortedMap<Region, Vec<Vec<String>>>;
 
 /// The nodes of one region. Always complete, so that the newest replaces everything earlier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

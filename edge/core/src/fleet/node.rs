@@ -5,8 +5,8 @@ use super::reach::Probing;
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
 use shared::control::{NodeRegistration, ShardInfo};
+use shared::sorted::SortedSet;
 use shared::{UnixMillis, limits};
-use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Node {
@@ -57,7 +57,7 @@ pub(super) enum RegistrationError {
 /// Validates a registration's shards and addresses.
 pub(super) fn check_addresses(registration: &NodeRegistration) -> Result<(), RegistrationError> {
     let NodeRegistration { shards, tcp_candidates, .. } = registration;
-    let numbers: BTreeSet<u16> = shards.iter().map(|shard| shard.shard).collect();
+    let numbers: SortedSet<u16> = shards.iter().map(|shard| shard.shard).collect();
     let reachable = |shard: &ShardInfo| (1..=limits::CANDIDATES_PER_SHARD_MAX).contains(&shard.candidates.len());
     let counted = (1..=limits::SHARDS_PER_NODE_MAX).contains(&shards.len()) && numbers.len() == shards.len();
     let few = tcp_candidates.len() <= limits::CANDIDATES_PER_SHARD_MAX;

@@ -7,6 +7,7 @@ use super::abroad::Relays;
 use super::node::Node;
 use crate::random::{self, Random};
 use serde::{Deserialize, Serialize};
+use shared::json::tagged;
 use shared::rtp_parameters::{Fingerprint, Session};
 use shared::{ErrorCode, NodeId, Region, RoomId, UnixMillis};
 use std::net::SocketAddr;
@@ -25,8 +26,8 @@ pub struct PlaceRequest {
     pub session: Option<Session>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlaceAnswer {
     Placed(Placement),
     Failed { code: ErrorCode },

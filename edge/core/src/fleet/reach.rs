@@ -10,8 +10,9 @@ use super::{Fleet, Output};
 use crate::{SocketId, random};
 use serde::{Deserialize, Serialize};
 use shared::control::{FleetToNode, NodeRegistration, ProbeCredential, Reach};
+use shared::json::tagged;
+use shared::sorted::SortedSet;
 use shared::{NodeId, UnixMillis, limits};
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 /// The state of an address that the edge has seen, or of a family of the node's own addresses.
@@ -28,8 +29,8 @@ pub(super) struct Probing {
     tried: Vec<NodeId>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "step", rename_all = "snake_case")]
+#[tagged("step")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Asked {
         probe: u64,
@@ -257,7 +258,7 @@ fn targets(node: &Node, probing: &Probing) -> (Vec<SocketAddr>, Vec<SocketAddr>)
 }
 
 fn without(mut addresses: Vec<SocketAddr>, answered: &[SocketAddr]) -> Vec<SocketAddr> {
-    let answered: BTreeSet<&SocketAddr> = answered.iter().collect();
+    let answered: SortedSet<&SocketAddr> = answered.iter().collect();
     addresses.retain(|address| !answered.contains(address));
     addresses
 }

@@ -4,8 +4,8 @@ use super::abroad::Abroad;
 use super::node::Node;
 use super::turn::TurnNode;
 use crate::storage::{self, Changes, RestoreError, Row, Table};
+use shared::sorted::SortedMap;
 use shared::{NodeId, Region};
-use std::collections::BTreeMap;
 
 const VERSION: u64 = 1;
 const NODE: &str = "node/";
@@ -14,9 +14,9 @@ const ABROAD: &str = "region/";
 
 #[derive(Default)]
 pub(super) struct Nodes {
-    pub(super) media: BTreeMap<NodeId, Node>,
-    pub(super) turn: BTreeMap<NodeId, TurnNode>,
-    pub(super) abroad: BTreeMap<Region, Abroad>,
+    pub(super) media: SortedMap<NodeId, Node>,
+    pub(super) turn: SortedMap<NodeId, TurnNode>,
+    pub(super) abroad: SortedMap<Region, Abroad>,
 }
 
 /// Parses all rows, and returns the errors of the unreadable ones.

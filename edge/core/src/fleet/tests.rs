@@ -9,6 +9,7 @@ use crate::random::tests::seeded;
 use shared::RoomId;
 use shared::control::{ShardInfo, TurnRegistration};
 use shared::rtp_parameters::Fingerprint;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 const HEARTBEAT_TIMEOUT_MS: u64 = limits::HEARTBEATS_MISSED_MAX * limits::HEARTBEAT_INTERVAL_MS;

@@ -7,8 +7,8 @@ use crate::random::{self, Random};
 use serde::{Deserialize, Serialize};
 use shared::control::{FleetToNode, TurnRegistration};
 use shared::signal::close_code;
+use shared::sorted::SortedSet;
 use shared::{UnixMillis, limits};
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ impl Fleet {
     }
 
     /// The addresses of the media nodes of every region, those of this one first if there are too many.
-    pub(super) fn addresses(&self) -> BTreeSet<SocketAddr> {
+    pub(super) fn addresses(&self) -> SortedSet<SocketAddr> {
         let mut addresses = self.own_addresses();
         let abroad = self.abroad.values().flat_map(|abroad| abroad.news.media.iter().copied());
         addresses.extend(abroad.take(limits::MEDIA_ADDRESSES_PER_REGION_MAX.saturating_sub(addresses.len())));
@@ -109,7 +109,7 @@ impl Fleet {
     }
 
     /// Every address of every media node of this region, including lost nodes, which may still serve clients.
-    pub(super) fn own_addresses(&self) -> BTreeSet<SocketAddr> {
+    pub(super) fn own_addresses(&self) -> SortedSet<SocketAddr> {
         let shards = self.nodes.values().flat_map(|node| node.registration.shards.iter());
         shards.flat_map(|shard| shard.candidates.iter().copied()).collect()
     }

@@ -2,8 +2,8 @@
 
 use super::Algorithm;
 use serde::{Deserialize, Serialize};
+use shared::sorted::SortedMap;
 use shared::{UnixMillis, limits};
-use std::collections::BTreeMap;
 
 /// A public key, without anything that the platform need not see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Jwk {
 
 /// The keys of all issuers, in the memory of one isolate.
 #[derive(Debug, Default)]
-pub struct KeyCache(BTreeMap<String, Known>);
+pub struct KeyCache(SortedMap<String, Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -87,7 +87,7 @@ impl KeyCache {
         (algorithm, id): (Algorithm, Option<&str>),
         has_read: bool,
     ) -> Search {
-        let known = self.0.entry(issuer.to_owned()).or_default();
+        let known = self.0.get_or_default(issuer.to_owned());
         let age_ms = now.since_ms(known.at);
         let is_fresh = age_ms < limits::ISSUER_KEYS_FRESH_MS;
         let found = known.keys.iter().find(|key| key.serves(algorithm, id));
@@ -113,7 +113,7 @@ impl KeyCache {
         }
         let Ok(KeySet { keys }) = serde_json::from_str(text) else { return false };
         let keys = keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
-        let known = self.0.entry(issuer.to_owned()).or_default();
+        let known = self.0.get_or_default(issuer.to_owned());
         known.keys = keys.take(limits::ISSUER_KEYS_MAX).collect();
         known.at = now;
         true

@@ -1,9 +1,9 @@
 //! The setting `TOKEN_ISSUERS`.
 
 use serde::Deserialize;
+use shared::sorted::SortedMap;
 use shared::token::Grants;
-use shared::{ParticipantId, limits};
-use std::collections::BTreeMap;
+use shared::{ParticipantId, json, limits};
 
 /// The accepted issuers; none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Issuer {
     #[serde(default)]
     pub(super) grants: Grants,
     #[serde(default)]
-    pub(super) roles: BTreeMap<String, Grants>,
+    pub(super) roles: SortedMap<String, Grants>,
 }
 
 /// Claims by their paths: names with dots between them.
@@ -57,7 +57,7 @@ impl Issuers {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let issuers: Vec<Issuer> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let issuers: Vec<Issuer> = json::from_str(text).map_err(|error| error.to_string())?;
         if issuers.len() > limits::TOKEN_ISSUERS_MAX {
             return Err(format!("more than {} issuers", limits::TOKEN_ISSUERS_MAX));
         }

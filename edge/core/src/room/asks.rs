@@ -2,13 +2,14 @@
 
 use crate::room::state::guests::GuestStanding;
 use serde::{Deserialize, Serialize};
+use shared::json::tagged;
 use shared::signal::{
     BanInfo, BanTerm, CallInfo, ParticipantChange, ParticipantInfo, RecordingFile, RecordingInfo, RoomChange,
 };
 use shared::{ErrorCode, ParticipantId, RecordingId, TrackId, UnixMillis, api};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "snake_case")]
+#[tagged("ask")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// Creates the room, or leaves an existing one unchanged.
     Create {
@@ -56,8 +57,8 @@ pub enum Ask {
     },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
+#[tagged("answer")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Room {
         room: api::Room,
@@ -91,8 +92,8 @@ pub enum Answer {
 }
 
 /// A request that only a moderator or the application's server may make.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "snake_case")]
+#[tagged("verb")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verb {
     Remove {
         participant: ParticipantId,
@@ -135,8 +136,8 @@ pub enum Verb {
     },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordingAsk {
     /// Starts a recording; a running one is returned unchanged.
     Start,
@@ -161,8 +162,8 @@ pub enum RecordingAsk {
     },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordingAnswer {
     One {
         listing: RecordingListing,

@@ -6,8 +6,8 @@ use crate::room::asks::Answer;
 use crate::storage::Changes;
 use shared::control::{RecordingVerdict, RoomToNode};
 use shared::signal::{EdgeToClient, LeaveReason, Reaction};
+use shared::sorted::SortedSet;
 use shared::{ErrorCode, Mid, ParticipantId, Region};
-use std::collections::BTreeSet;
 
 /// Side effects for the shell, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,17 +99,17 @@ pub(crate) struct Outbox {
     pub(crate) left: Vec<(ParticipantId, LeaveReason)>,
     pub(crate) chat: Vec<u64>,
     pub(crate) reacted: Vec<(ParticipantId, Reaction)>,
-    pub(crate) transport_dead: BTreeSet<ParticipantId>,
+    pub(crate) transport_dead: SortedSet<ParticipantId>,
     /// Participants whose node has lost its socket.
-    pub(crate) node_away: BTreeSet<ParticipantId>,
+    pub(crate) node_away: SortedSet<ParticipantId>,
     /// Publishers of tracks whose watched layers changed.
-    pub(crate) layers: BTreeSet<(ParticipantId, Mid)>,
+    pub(crate) layers: SortedSet<(ParticipantId, Mid)>,
     /// Participants whose downlink limits other video than before.
-    pub(crate) limits: BTreeSet<ParticipantId>,
+    pub(crate) limits: SortedSet<ParticipantId>,
     /// Participants who cannot decode other video than before.
-    pub(crate) undecodable: BTreeSet<ParticipantId>,
+    pub(crate) undecodable: SortedSet<ParticipantId>,
     /// Assignments whose nodes get the complete state.
-    pub(crate) welcomes: BTreeSet<u64>,
+    pub(crate) welcomes: SortedSet<u64>,
     pub(crate) asks: Vec<PlaceRequest>,
     pub(crate) turn_asks: Vec<Output>,
     /// Queries for the time of a client's last ping.

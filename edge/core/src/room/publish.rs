@@ -34,8 +34,9 @@ use crate::room::state::deadlines::{Deadline, Deadlines};
 use crate::room::state::sessions::Limits;
 use shared::control::RecordingOrder;
 use shared::signal::{EdgeToClient, Reaction};
+use shared::sorted::{SortedMap, SortedSet};
 use shared::{Mid, ParticipantId, UnixMillis, limits};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// The state as last sent and stored, from which the next changes are derived.
 pub(crate) struct Announced {
@@ -44,7 +45,7 @@ pub(crate) struct Announced {
     microphones: Microphones,
     sessions: nodes::Sessions,
     forwards: Forwards,
-    orders: BTreeMap<u64, RecordingOrder>,
+    orders: SortedMap<u64, RecordingOrder>,
     roster: roster::Told,
     guests: ToldGuests,
     allowances: StoredAllowances,
@@ -89,7 +90,7 @@ impl Announced {
         let slots = slots::fill(cx.state, &self.publishers, &republished, is_reordered);
         let Changed { infos, left, own } = self.roster.changed_infos(cx.state, &cx.outbox.left);
         let with_slots = cx.outbox.replies.iter().filter(|(_, reply)| reply.has_slots());
-        let replied: BTreeSet<_> = with_slots.map(|(participant, _)| participant.clone()).collect();
+        let replied: SortedSet<_> = with_slots.map(|(participant, _)| participant.clone()).collect();
         let is_urgent =
             slots.iter().any(|changed| !changed.slots.is_empty() && !replied.contains(&changed.participant));
         let news = presence::News { left: &left, infos, is_urgent };
@@ -113,7 +114,7 @@ impl Announced {
         outputs.extend(news.direct);
         let post = &mut Post { state: cx.state, outputs };
         let full = news.replies.iter().filter(|(_, reply)| reply.is_full());
-        let full: BTreeSet<_> = full.map(|(participant, _)| participant.clone()).collect();
+        let full: SortedSet<_> = full.map(|(participant, _)| participant.clone()).collect();
         for (participant, reply) in news.replies {
             replies::tell(post, cx.config, now, &participant, reply);
         }
@@ -149,7 +150,7 @@ impl Announced {
 /// would ask at once after a deployment.
 fn refresh_relays(cx: &mut Context<'_>) {
     let joined = cx.outbox.replies.iter().filter(|(_, reply)| matches!(reply, Reply::Joined { .. }));
-    let joined: BTreeSet<ParticipantId> = joined.map(|(participant, _)| participant.clone()).collect();
+    let joined: SortedSet<ParticipantId> = joined.map(|(participant, _)| participant.clone()).collect();
     for participant in joined {
         turn::refresh(cx, &participant, limits::TURN_NODES_REFRESH_MS);
     }
@@ -159,7 +160,7 @@ fn refresh_relays(cx: &mut Context<'_>) {
 /// reaction already shows it.
 fn tell_conversation(
     post: &mut Post<'_>,
-    full: &BTreeSet<ParticipantId>,
+    full: &SortedSet<ParticipantId>,
     chat: &[u64],
     reacted: Vec<(ParticipantId, Reaction)>,
 ) {
@@ -173,7 +174,7 @@ fn tell_conversation(
     }
 }
 
-fn tell_slots(post: &mut Post<'_>, replied: &BTreeSet<ParticipantId>, changed: Vec<ChangedSlots>) {
+fn tell_slots(post: &mut Post<'_>, replied: &SortedSet<ParticipantId>, changed: Vec<ChangedSlots>) {
     for ChangedSlots { participant, slots, sections_needed } in changed {
         if !slots.is_empty() && !replied.contains(&participant) {
             post.tell(&participant, EdgeToClient::SlotsChanged { slots });

@@ -47,9 +47,9 @@ use shared::rtp_parameters::Session;
 use shared::signal::{
     CallState, ChatMessage, ConnectionState, Features, ParticipantInfo, RecordingInfo, RoomInfo, RosterDifference,
 };
+use shared::sorted::{self, SortedMap, SortedSet};
 use shared::token::Bandwidth;
 use shared::{Mid, ParticipantId, RecordingId, RoomId, SessionId, TokenId, UnixMillis, limits};
-use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct State {
     pub(crate) id: RoomId,
@@ -116,7 +116,7 @@ impl State {
             used_tokens: Table::new(used_tokens),
             guests: Table::new(guests),
             calls: Table::new(calls),
-            sockets: Table::new(BTreeMap::new()),
+            sockets: Table::new(SortedMap::new()),
         }
     }
 }
@@ -297,7 +297,7 @@ impl State {
 
     fn in_order(&self, shows: impl Fn(&Member) -> bool) -> Vec<ParticipantInfo> {
         let mut members: Vec<_> = self.members.values().filter(|member| shows(member)).collect();
-        members.sort_by_key(|member| member.order);
+        sorted::sort_by_key(&mut members, |member| member.order);
         members.into_iter().map(|member| self.info(member)).collect()
     }
 
@@ -309,7 +309,7 @@ impl State {
     }
 
     /// Participants who changed in this input, or whose session or node did.
-    pub(crate) fn touched_members(&self) -> BTreeSet<ParticipantId> {
+    pub(crate) fn touched_members(&self) -> SortedSet<ParticipantId> {
         if !self.assignments.changed().is_empty() {
             return self.members.keys().chain(self.members.changed()).cloned().collect();
         }

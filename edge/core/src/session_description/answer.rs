@@ -3,6 +3,7 @@
 use super::section::{AcceptedSection, AnsweredSection, Feedback, Names, RejectedSection};
 use super::{candidate, extensions, h264, simulcast};
 use shared::rtp_parameters::{Codec, CodecName, Fingerprint, Flow, Section};
+use shared::sorted;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -38,7 +39,7 @@ impl Answer<'_> {
         let _ = write!(text, "v=0\r\no=- {} {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", self.origin, self.version);
         // The tagged section comes first in the group (RFC 8843 §7.3.1).
         let mut bundle: Vec<&AcceptedSection> = self.sections.iter().filter_map(AnsweredSection::accepted).collect();
-        bundle.sort_by_key(|accepted| accepted.bundle);
+        sorted::sort_by_key(&mut bundle, |accepted| accepted.bundle);
         let tag = bundle.first().map(|accepted| accepted.section.mid.clone());
         bundle.retain(|accepted| accepted.bundle.is_some());
         if !bundle.is_empty() {

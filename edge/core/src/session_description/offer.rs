@@ -10,8 +10,8 @@ use super::section::{Direction, Names, OfferedSection, UsableSection};
 use super::simulcast;
 use shared::ids::IdError;
 use shared::rtp_parameters::{Fingerprint, Flow, MediaKind};
+use shared::sorted::{self, SortedMap, SortedSet};
 use shared::{ErrorCode, Mid, limits};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Length of an ICE user fragment (RFC 8839 §5.4).
 const UFRAG_BYTES: std::ops::RangeInclusive<usize> = 4..=256;
@@ -177,7 +177,7 @@ impl Offer {
         bundle(&lines, &places, &mut verdicts);
         let tag = tag(&lines, &places, &verdicts)?;
         let client = transport(&lines, &places, &verdicts, tag)?;
-        let mut taken: BTreeSet<String> = verdicts.iter().filter_map(Verdict::mid).map(ToString::to_string).collect();
+        let mut taken: SortedSet<String> = verdicts.iter().filter_map(Verdict::mid).map(ToString::to_string).collect();
         let mut head = |section: &SectionLines<'_>| {
             let mut head = section.head();
             // The answer contains each mid once.
@@ -208,10 +208,10 @@ struct Place {
 }
 
 fn places(lines: &Lines<'_>) -> Vec<Option<Place>> {
-    let mut by_mid: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut by_mid: SortedMap<&str, Vec<usize>> = SortedMap::new();
     for (index, section) in lines.sections.iter().enumerate() {
         if let Some(mid) = section.mid {
-            by_mid.entry(mid.value).or_default().push(index);
+            by_mid.get_or_default(mid.value).push(index);
         }
     }
     let mut places = vec![None; lines.sections.len()];
@@ -240,7 +240,7 @@ const fn is_living(section: &SectionLines<'_>, place: Option<Place>) -> bool {
 
 /// Validates each section independently. Only a mid that two of them use is the whole offer's fault.
 fn verdicts(lines: &Lines<'_>, places: &[Option<Place>]) -> Result<Vec<Verdict>, OfferError> {
-    let mut mids: BTreeMap<Mid, usize> = BTreeMap::new();
+    let mut mids: SortedMap<Mid, usize> = SortedMap::new();
     let mut verdicts = Vec::with_capacity(lines.sections.len());
     for (section, place) in lines.sections.iter().zip(places) {
         verdicts.push(match media_and_mid(&lines.session, section) {
@@ -339,7 +339,7 @@ fn transport(
             usable.push((place.map(|place| place.order), section));
         }
     }
-    usable.sort_by_key(|(order, _)| *order);
+    sorted::sort_by_key(&mut usable, |(order, _)| *order);
     let tagged = lines.sections.get(tag).unwrap_or(&lines.session);
     let ice_lite = lines.session.ice_lite.or_else(|| usable.iter().find_map(|(_, section)| section.ice_lite));
     if let Some(line) = ice_lite {
@@ -396,7 +396,7 @@ fn fingerprints_of(lines: &[Attribute<'_>]) -> Result<Vec<Fingerprint>, OfferErr
             Err(_) => refused = Some(Problem::Digest.at(*line)),
         }
     }
-    fingerprints.sort_unstable();
+    sorted::sort_by(&mut fingerprints, Ord::cmp);
     match refused.filter(|_| fingerprints.is_empty()) {
         Some(refused) => Err(refused),
         None => Ok(fingerprints),

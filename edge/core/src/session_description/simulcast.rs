@@ -4,7 +4,7 @@ use super::lines::{SectionLines, first_word, payload_type, words};
 use crate::steps::look_through;
 use shared::limits;
 use shared::rtp_parameters::{Codec, Encoding, Section};
-use std::collections::BTreeSet;
+use shared::sorted::SortedSet;
 use std::fmt::Write;
 
 /// The layers that a section offers to send, in its order; an unusable layer is omitted and never rejects the section.
@@ -12,7 +12,7 @@ use std::fmt::Write;
 /// If the section announces as many streams as layers, both have the same order. Browsers send the rid in packets only
 /// until they know that it arrived, so another node, or this one after another offer, depends on that.
 pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Encoding> {
-    let declared: BTreeSet<&str> = section.rids.iter().filter_map(|line| declared(line, codecs)).collect();
+    let declared: SortedSet<&str> = section.rids.iter().filter_map(|line| declared(line, codecs)).collect();
     let streams = section.simulcast.map(sent).unwrap_or_default();
     let is_announced = streams.split(';').map(look_through).count() == section.fids.len();
     let mut layers: Vec<Encoding> = Vec::new();

@@ -1,17 +1,17 @@
 //! A table that tracks which rows have changed since they were last stored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use shared::sorted::{SortedMap, SortedSet};
 
 /// Rows by key, and the set of keys that may have changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<K, V> {
-    rows: BTreeMap<K, V>,
-    changed: BTreeSet<K>,
+    rows: SortedMap<K, V>,
+    changed: SortedSet<K>,
 }
 
 impl<K: Ord + Clone, V> Table<K, V> {
-    pub(crate) fn new(rows: BTreeMap<K, V>) -> Self {
-        Self { rows, changed: BTreeSet::new() }
+    pub(crate) fn new(rows: SortedMap<K, V>) -> Self {
+        Self { rows, changed: SortedSet::new() }
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
@@ -61,12 +61,12 @@ impl<K: Ord + Clone, V> Table<K, V> {
     }
 
     /// Keys whose rows were changed, added or removed since [`Self::take_changed`].
-    pub(crate) fn changed(&self) -> &BTreeSet<K> {
+    pub(crate) fn changed(&self) -> &SortedSet<K> {
         &self.changed
     }
 
     /// Clears the list of changed rows, once they have been handed to storage.
-    pub(crate) fn take_changed(&mut self) -> BTreeSet<K> {
+    pub(crate) fn take_changed(&mut self) -> SortedSet<K> {
         std::mem::take(&mut self.changed)
     }
 }
@@ -77,14 +77,14 @@ mod tests {
 
     #[test]
     fn remembers_what_changed_until_it_is_taken() {
-        let mut table = Table::new(BTreeMap::from([(1, 'a'), (2, 'b'), (3, 'c')]));
+        let mut table = Table::new(SortedMap::from([(1, 'a'), (2, 'b'), (3, 'c')]));
         assert!(table.changed().is_empty());
         *table.get_mut(&1).unwrap() = 'x';
         table.remove(&2);
         table.insert(4, 'd');
         assert_eq!(table.get_mut(&9), None);
         assert_eq!(table.remove(&9), None);
-        assert_eq!(table.take_changed(), BTreeSet::from([1, 2, 4]));
+        assert_eq!(table.take_changed(), SortedSet::from([1, 2, 4]));
         assert!(table.changed().is_empty());
         assert_eq!(table.values().collect::<String>(), "xcd");
     }

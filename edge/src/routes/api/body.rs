@@ -4,12 +4,10 @@ use super::super::Arrival;
 use crate::refusal::Refusal;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use shared::api::Bounds;
+use shared::json::Document;
 use shared::{ErrorCode, limits};
 
-/// Beyond this, floats skip integers (ECMA-262, Number.MAX_SAFE_INTEGER).
-const SAFE_INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
 const TOO_LARGE: Refusal = Refusal::new(ErrorCode::BodyTooLarge, "the body must not be larger than 64 KiB");
 
 pub(in crate::routes) async fn read<T: DeserializeOwned + Bounds>(arrival: &mut Arrival<'_>) -> Result<T, Refusal> {
@@ -53,34 +51,16 @@ pub(in crate::routes) async fn collect_text(
 }
 
 fn parse<T: DeserializeOwned + Bounds>(body: &[u8]) -> Result<T, Refusal> {
-    let mut value: Value =
-        serde_json::from_slice(body).map_err(|error| Refusal::invalid(format!("the body is not JSON: {error}")))?;
-    if !value.is_object() {
-        // serde would also accept an array of the fields in order.
+    let not_json = |error: &dyn std::fmt::Display| Refusal::invalid(format!("the body is not JSON: {error}"));
+    let text = std::str::from_utf8(body).map_err(|error| not_json(&error))?;
+    let mut document = Document::parse(text).map_err(|error| not_json(&error))?;
+    if !document.reader().is_object() {
         return Err(Refusal::invalid("the body must be a JSON object"));
     }
-    make_integers(&mut value);
-    let parsed: T = serde_json::from_value(value).map_err(|error| Refusal::invalid(error.to_string()))?;
+    document.make_integers();
+    let parsed = T::deserialize(document.reader()).map_err(|error| Refusal::invalid(error.to_string()))?;
     parsed.check_bounds().map_err(Refusal::invalid)?;
     Ok(parsed)
-}
-
-/// Turns 1.0 into 1: JSON Schema does not distinguish them (draft 2020-12 §4.2.3), and some languages write the former.
-fn make_integers(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            let whole = number
-                .as_f64()
-                .filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() <= SAFE_INTEGER_MAX);
-            // Such a number has the same digits as an integer.
-            if let Some(Ok(integer)) = whole.map(|float| format!("{float:.0}").parse::<i64>()) {
-                *value = integer.into();
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(make_integers),
-        Value::Object(fields) => fields.values_mut().for_each(make_integers),
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
-    }
 }
 
 /// RFC 9110 §8.3.1: the type is case-insensitive and may have parameters.

@@ -3,11 +3,11 @@
 use super::decode;
 use crate::refusal::Refusal;
 use edge_core::room::RecordingCursor;
+use shared::sorted::SortedMap;
 use shared::{RoomId, Text, limits};
-use std::collections::BTreeMap;
 use worker::Request;
 
-pub(in crate::routes) struct Query(BTreeMap<String, String>);
+pub(in crate::routes) struct Query(SortedMap<String, String>);
 
 impl Query {
     /// Parses the query; refuses parameters that are not `known`, which would otherwise be ignored silently.
@@ -19,7 +19,7 @@ impl Query {
     }
 
     fn parse(text: &str, known: &[&str], decode: impl Fn(&str) -> Option<String>) -> Result<Self, Refusal> {
-        let mut parameters = BTreeMap::new();
+        let mut parameters = SortedMap::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (Some(name), Some(value)) = (decode(name), decode(value)) else {

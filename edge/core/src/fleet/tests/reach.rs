@@ -2,6 +2,7 @@
 
 use super::*;
 use shared::control::{ProbeCredential, Reach};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 fn credential() -> ProbeCredential {

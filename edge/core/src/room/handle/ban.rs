@@ -8,6 +8,7 @@ use crate::room::state::bans::{Ban, Departed, Judge};
 use crate::room::state::guests::Guest;
 use crate::room::state::members::Member;
 use shared::signal::{BanInfo, BanTerm, EdgeToClient};
+use shared::sorted;
 use shared::token::Grants;
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
 
@@ -113,7 +114,7 @@ pub(crate) fn infos(state: &State) -> Vec<BanInfo> {
         address: ban.address && ban.from.is_some(),
     };
     let mut infos: Vec<BanInfo> = state.bans.iter().map(info).collect();
-    infos.sort_by_key(|ban| std::cmp::Reverse(ban.banned_at));
+    sorted::sort_by_key(&mut infos, |ban| std::cmp::Reverse(ban.banned_at));
     infos
 }
 

@@ -4,9 +4,9 @@ use crate::room::asks::Answer;
 use crate::room::handle::ban::{self, Newcomer};
 use crate::room::state::State;
 use crate::room::state::guests::{Guest, GuestStanding};
+use shared::sorted::SortedMap;
 use shared::token::Grants;
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
-use std::collections::BTreeMap;
 
 pub(crate) fn knock(
     state: &mut State,
@@ -72,9 +72,9 @@ fn forget_one(state: &mut State, is_one: impl Fn(&Guest) -> bool) -> Option<()> 
 /// cannot fill the lobby. `near` are the guests who wait at the newcomer's address.
 fn displace(state: &mut State, near: usize) -> Option<()> {
     let waiting = || state.guests.iter().filter(|(_, guest)| guest.standing == GuestStanding::Waiting);
-    let mut by_address: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    let mut by_address: SortedMap<Option<&str>, usize> = SortedMap::new();
     for (_, guest) in waiting() {
-        let count = by_address.entry(guest.from.as_deref()).or_default();
+        let count = by_address.get_or_default(guest.from.as_deref());
         *count = count.saturating_add(1);
     }
     let most = by_address.values().max().copied().filter(|most| *most > near.saturating_add(1))?;

@@ -10,9 +10,9 @@ use crate::session_description::{
 };
 use shared::rtp_parameters::{Encoding, Flow, MediaKind, Section};
 use shared::signal::{TrackIntent, TrackSource};
+use shared::sorted::SortedSet;
 use shared::token::Grants;
 use shared::{ErrorCode, Mid, limits};
-use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NegotiationError {
@@ -80,7 +80,7 @@ impl Negotiation<'_> {
         if !self.intents.is_empty() && !self.grants.publish {
             return Err(NegotiationError::MayNotPublish);
         }
-        let mut seen = BTreeSet::new();
+        let mut seen = SortedSet::new();
         for intent in self.intents {
             if !self.rules.admits(intent.source) {
                 return Err(NegotiationError::SourceOff { of: intent.source });
@@ -211,7 +211,7 @@ impl Negotiation<'_> {
     }
 
     /// Taken SSRCs: those of the client (RFC 3550 §8.2), and those of slots as long as its decoders may remember them.
-    fn used_ssrcs(&self) -> BTreeSet<u32> {
+    fn used_ssrcs(&self) -> SortedSet<u32> {
         let of = |encoding: &Encoding| encoding.ssrc.into_iter().chain(encoding.rtx_ssrc);
         let offered = self.offer.sections.iter().filter_map(OfferedSection::usable);
         let offered = offered.flat_map(UsableSection::encodings).collect::<Vec<_>>();
@@ -230,7 +230,7 @@ const fn may_publish(section: &UsableSection) -> bool {
 
 /// Chooses SSRCs that are unused in the session.
 struct Ssrcs<'a> {
-    used: BTreeSet<u32>,
+    used: SortedSet<u32>,
     random: &'a mut Random,
 }
 
@@ -252,7 +252,7 @@ impl Ssrcs<'_> {
 /// Numbers slots within their kind; a section that was a slot before keeps its number and stream.
 struct SlotNumbers {
     kept: Vec<(Mid, MediaKind, u8)>,
-    used: BTreeSet<(MediaKind, u8)>,
+    used: SortedSet<(MediaKind, u8)>,
 }
 
 impl SlotNumbers {

@@ -6,8 +6,8 @@ use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::recordings::Recording;
 use shared::signal::RecordingState;
+use shared::sorted::SortedMap;
 use shared::{ErrorCode, ParticipantId, RecordingId, UnixMillis, limits};
-use std::collections::BTreeMap;
 
 /// The prefix shared by all recordings' keys, so that a bucket can be shared and have its own rules for recordings.
 const KEY_PREFIX: &str = "recordings";
@@ -100,7 +100,7 @@ fn open(cx: &mut Context<'_>, by: Option<&ParticipantId>) -> Result<RecordingId,
         ended_at: None,
         code: None,
         key_prefix: format!("{KEY_PREFIX}/{}/{id}/", cx.state.id),
-        segments: BTreeMap::new(),
+        segments: SortedMap::new(),
         is_confirmed: false,
         finisher: None,
         files: Vec::new(),

@@ -11,6 +11,7 @@ use crate::room::handle::record;
 use crate::room::handle::record::RecordingError;
 use crate::room::state::State;
 use crate::room::state::recordings::{Deletion, Recording};
+use shared::sorted;
 use shared::{RecordingId, UnixMillis, limits};
 
 /// Answers requests about recordings, which outlive the room.
@@ -90,7 +91,7 @@ pub(crate) fn page(
         |id: &RecordingId, recording: &Recording| RecordingCursor { started_at: recording.started_at, id: id.clone() };
     let placed = state.kept_recordings().map(|(id, recording)| (place(id, recording), recording));
     let mut rest: Vec<_> = placed.filter(|(place, _)| after.is_none_or(|after| place < after)).collect();
-    rest.sort_by(|(a, _), (b, _)| b.cmp(a));
+    sorted::sort_by(&mut rest, |(a, _), (b, _)| b.cmp(a));
     let has_more = rest.len() > limit;
     rest.truncate(limit);
     let next = rest.last().filter(|_| has_more).map(|(place, _)| place.clone());
@@ -131,7 +132,7 @@ fn bound_deleted(state: &mut State) {
         Some(Deletion::Begun) | None => None,
     };
     let mut deleted: Vec<_> = state.recordings.iter().filter_map(at).collect();
-    deleted.sort();
+    sorted::sort_by(&mut deleted, Ord::cmp);
     let too_many = deleted.len().saturating_sub(limits::DELETED_RECORDINGS_PER_ROOM_MAX);
     for (_, id) in deleted.into_iter().take(too_many) {
         state.recordings.remove(&id);

@@ -6,8 +6,8 @@ use crate::room::state::State;
 use crate::room::state::recordings::{Finisher, Recording};
 use shared::control::{RecordingReport, RecordingVerdict, SegmentOutcome};
 use shared::signal::{RecordingFile, RecordingState};
+use shared::sorted::SortedSet;
 use shared::{NodeId, RecordingId, UnixMillis, limits};
-use std::collections::BTreeSet;
 
 /// A node that builds the files must report within this time, or another node takes over.
 const FINISHER_TIMEOUT_MS: u64 = 4 * limits::RECORDING_FINISHER_INTERVAL_MS;
@@ -24,7 +24,7 @@ impl Recording {
     }
 
     /// Handles a sealed segment and returns the node's next step. `connected` are the assignments with a socket.
-    fn seal(&mut self, now: UnixMillis, node: &NodeId, epoch: u64, connected: &BTreeSet<u64>) -> RecordingVerdict {
+    fn seal(&mut self, now: UnixMillis, node: &NodeId, epoch: u64, connected: &SortedSet<u64>) -> RecordingVerdict {
         let is_running = self.state.is_running();
         let is_elsewhere = self.is_finished_by_another(now, epoch);
         let Some(segment) = self.segments.get_mut(&epoch).filter(|segment| segment.node == *node) else {
@@ -48,7 +48,7 @@ impl Recording {
     }
 
     /// Handles finished files, which are incomplete if another segment has been sealed in the meantime.
-    fn finish(&mut self, of: &BTreeSet<u64>, files: Vec<RecordingFile>, manifest: Option<String>) -> RecordingVerdict {
+    fn finish(&mut self, of: &SortedSet<u64>, files: Vec<RecordingFile>, manifest: Option<String>) -> RecordingVerdict {
         let sealed = self.segments.iter().filter(|(_, segment)| segment.is_sealed);
         if sealed.into_iter().any(|(epoch, _)| !of.contains(epoch)) {
             return RecordingVerdict::Finish {};
@@ -83,7 +83,7 @@ pub(crate) fn reported(cx: &mut Context<'_>, call: u64, node: &NodeId, report: R
         return;
     }
     let connected = cx.state.assignments.iter().filter(|(_, assignment)| assignment.socket().is_some());
-    let connected: BTreeSet<u64> = connected.map(|(epoch, _)| *epoch).collect();
+    let connected: SortedSet<u64> = connected.map(|(epoch, _)| *epoch).collect();
     let known = cx.state.recordings.get(&report.recording).is_some_and(|recording| recording.has_node(node));
     let recording = if known { cx.state.recordings.get_mut(&report.recording) } else { None };
     let verdict = match (recording, report.outcome) {

@@ -3,12 +3,13 @@
 use crate::room::context::Context;
 use crate::room::handle::{leave, session};
 use crate::room::outbox::Reply;
+use shared::sorted;
 use shared::{ErrorCode, ParticipantId};
 
 /// Gives all waiting participants a session on this assignment.
 pub(crate) fn serve_waiting(cx: &mut Context<'_>, epoch: u64) {
     let mut waiting: Vec<_> = cx.state.members.values().filter(|member| member.waiting.is_some()).collect();
-    waiting.sort_by_key(|member| member.order);
+    sorted::sort_by_key(&mut waiting, |member| member.order);
     let waiting: Vec<ParticipantId> = waiting.into_iter().map(|member| member.id.clone()).collect();
     for participant in waiting {
         serve(cx, &participant, epoch);

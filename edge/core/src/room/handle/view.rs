@@ -3,13 +3,13 @@
 use crate::room::context::{Caller, Context};
 use crate::room::state::members::Member;
 use shared::ParticipantId;
-use std::collections::BTreeMap;
+use shared::sorted::SortedMap;
 
 pub(crate) fn view(
     cx: &mut Context<'_>,
     caller: &Caller,
     view: Vec<ParticipantId>,
-    lines: Option<BTreeMap<ParticipantId, u16>>,
+    lines: Option<SortedMap<ParticipantId, u16>>,
 ) {
     let is_same = |member: &Member| member.view == view && member.view_lines == lines;
     if !cx.state.members.get(&caller.participant).is_none_or(is_same)

@@ -6,9 +6,9 @@ use crate::room::state::tracks::Track;
 use crate::steps::step;
 use shared::ParticipantId;
 use shared::rtp_parameters::MediaKind;
+use shared::sorted::{self, SortedMap};
 use std::cell::OnceCell;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Candidates<'a> {
 struct OfKind<'a> {
     /// In the order in which the publishers joined; tracks of one publisher are adjacent.
     joined: Vec<Candidate<'a>>,
-    of_publishers: BTreeMap<&'a ParticipantId, Range<usize>>,
+    of_publishers: SortedMap<&'a ParticipantId, Range<usize>>,
     /// Indices into `joined`, highest rank first, by the criteria common to all viewers. Computed once, and only if
     /// slots are short.
     ranked: OnceCell<Vec<usize>>,
@@ -94,27 +94,27 @@ impl<'a> Candidates<'a> {
             return others.filter_map(|index| of_kind.get(index)).collect();
         }
         // A track that is neither seen nor playing ranks behind all others, so the first few of those are enough.
-        let mut tastes: BTreeMap<usize, Taste> = BTreeMap::new();
+        let mut tastes: SortedMap<usize, Taste> = SortedMap::new();
         let ranked = of_kind.ranked().iter().copied().filter(|index| !is_own(index)).take(room);
         tastes.extend(ranked.map(|index| (index, INDIFFERENT)));
         // Audio does not depend on the view.
         let view = if kind == MediaKind::Video { view } else { &[] };
         for (place, participant) in view.iter().enumerate() {
             for index in of_kind.of_publisher(participant).filter(|index| !is_own(index)) {
-                let taste = tastes.entry(index).or_insert(INDIFFERENT);
+                let taste = tastes.get_or_insert_with(index, || INDIFFERENT);
                 taste.seen = taste.seen.min(place);
             }
         }
         for slot in slots.iter().filter(|slot| slot.kind == kind) {
             let of_playing = slot.playing.iter().flat_map(|playing| of_kind.of_publisher(&playing.participant));
             for index in of_playing.filter(|index| of_kind.get(*index).is_some_and(|track| plays(slot, &track))) {
-                tastes.entry(index).or_insert(INDIFFERENT).plays = true;
+                tastes.get_or_insert_with(index, || INDIFFERENT).plays = true;
             }
         }
         let mut wanted: Vec<_> =
             tastes.into_iter().filter_map(|(index, taste)| Some((of_kind.get(index)?, taste))).collect();
         // The sort is stable: among equals, the first to join comes first.
-        wanted.sort_by_key(|(candidate, taste)| rank(candidate, *taste));
+        sorted::sort_by_key(&mut wanted, |(candidate, taste)| rank(candidate, *taste));
         wanted.truncate(room);
         wanted.into_iter().map(|(candidate, _)| candidate).collect()
     }
@@ -131,7 +131,7 @@ impl<'a> OfKind<'a> {
     fn push(&mut self, candidate: Candidate<'a>) {
         let index = self.joined.len();
         self.joined.push(candidate);
-        self.of_publishers.entry(candidate.participant).or_insert(index..index).end = index.saturating_add(1);
+        self.of_publishers.get_or_insert_with(candidate.participant, || index..index).end = index.saturating_add(1);
     }
 
     fn get(&self, index: usize) -> Option<Candidate<'a>> {
@@ -146,7 +146,9 @@ impl<'a> OfKind<'a> {
     fn ranked(&self) -> &[usize] {
         self.ranked.get_or_init(|| {
             let mut ranked: Vec<usize> = (0..self.joined.len()).collect();
-            ranked.sort_by_cached_key(|index| self.get(*index).map(|candidate| rank(&candidate, INDIFFERENT)));
+            sorted::sort_by_cached_key(&mut ranked, |index| {
+                self.get(*index).map(|candidate| rank(&candidate, INDIFFERENT))
+            });
             ranked
         })
     }

@@ -10,8 +10,8 @@ use crate::room::state::meta::{Gathered, Meta, Placing};
 use crate::room::state::recordings::Recording;
 use crate::room::state::sockets::Socket;
 use shared::signal::CallState;
+use shared::sorted::SortedSet;
 use shared::{ParticipantId, RecordingId};
-use std::collections::BTreeSet;
 
 /// Updates the deadlines affected by this input's changes.
 pub(crate) fn update(deadlines: &mut Deadlines, state: &mut State) {
@@ -44,7 +44,7 @@ pub(crate) fn update(deadlines: &mut Deadlines, state: &mut State) {
     }
     if !state.meta.changed().is_empty() || !state.assignments.changed().is_empty() {
         let gone = state.assignments.changed().iter().copied();
-        let epochs: BTreeSet<u64> = state.assignments.keys().copied().chain(gone).collect();
+        let epochs: SortedSet<u64> = state.assignments.keys().copied().chain(gone).collect();
         set_room(deadlines, state, epochs);
     }
 }
@@ -106,7 +106,7 @@ fn set_member(deadlines: &mut Deadlines, state: &State, participant: &Participan
     deadlines.set(Deadline::Resume(participant.clone()), resume);
 }
 
-fn set_room(deadlines: &mut Deadlines, state: &State, epochs: BTreeSet<u64>) {
+fn set_room(deadlines: &mut Deadlines, state: &State, epochs: SortedSet<u64>) {
     let meta = state.meta();
     let current = meta.and_then(|meta| meta.current);
     let placing = meta.and_then(|meta| meta.placing.as_ref()).map(Placing::deadline);

@@ -10,8 +10,8 @@ use crate::room::state::direct::Current;
 use crate::room::state::members::Member;
 use crate::room::state::tracks::Track;
 use shared::signal::TrackSource;
+use shared::sorted::{self, SortedSet};
 use shared::{AttemptId, ParticipantId, limits};
-use std::collections::BTreeSet;
 
 pub(crate) fn settle(cx: &mut Context<'_>) {
     let now = cx.now;
@@ -32,7 +32,7 @@ pub(crate) fn settle(cx: &mut Context<'_>) {
         direct.end(now, limits::DIRECT_PAUSE_MS);
     } else if let Some(peers) = peers {
         direct.number = direct.number.wrapping_add(1);
-        direct.current = Some(Current { peers, up: BTreeSet::new() });
+        direct.current = Some(Current { peers, up: SortedSet::new() });
         direct.after = None;
     } else {
         direct.after = None;
@@ -46,7 +46,7 @@ fn peers(state: &State, has_begun: bool) -> Option<Vec<(ParticipantId, AttemptId
         return None;
     }
     let mut members: Vec<&Member> = state.members.values().collect();
-    members.sort_by_key(|member| member.order);
+    sorted::sort_by_key(&mut members, |member| member.order);
     let may = |member: &&Member| {
         let is_simple =
             |track: &Track| !track.silenced && matches!(track.source, TrackSource::Microphone | TrackSource::Camera);

@@ -7,17 +7,17 @@ use crate::room::state::slots::Slot;
 use crate::steps::step;
 use shared::control::{Forward, TrackRef};
 use shared::signal::TrackSource;
+use shared::sorted::{self, SortedMap, SortedSet};
 use shared::{Mid, ParticipantId, SessionId, limits};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The tracks in all slots as last sent to the nodes, by receiving session.
-pub(crate) type Forwards = BTreeMap<SessionId, Received>;
+pub(crate) type Forwards = SortedMap<SessionId, Received>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     /// The session's assignment.
     pub(crate) epoch: u64,
-    by_slot: BTreeMap<Mid, Played>,
+    by_slot: SortedMap<Mid, Played>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,15 +78,15 @@ pub(crate) fn changed(
     }
     // A slot is free before it is needed again.
     let place = |(_, forward): &(u64, Forward)| (forward.track.is_some(), forward.session.clone(), forward.mid.clone());
-    changed.sort_by_cached_key(place);
+    sorted::sort_by_cached_key(&mut changed, place);
     changed
 }
 
 /// The participants whose received tracks, or the way they receive them, may have changed.
-fn viewers_to_forward(state: &State, republished: &Republished) -> BTreeSet<ParticipantId> {
+fn viewers_to_forward(state: &State, republished: &Republished) -> SortedSet<ParticipantId> {
     let of_session = |id| Some(state.sessions.get(id)?.participant.clone());
     let of_sessions = state.sessions.changed().iter().filter_map(of_session);
-    let mut viewers: BTreeSet<ParticipantId> = state.members.changed().iter().cloned().chain(of_sessions).collect();
+    let mut viewers: SortedSet<ParticipantId> = state.members.changed().iter().cloned().chain(of_sessions).collect();
     if !republished.moved.is_empty() {
         let is_moved = |slot: &Slot| {
             step();

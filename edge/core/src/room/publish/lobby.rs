@@ -6,13 +6,13 @@ use crate::room::state::State;
 use crate::room::state::guests::{Guest, GuestStanding};
 use shared::ParticipantId;
 use shared::signal::{EdgeToClient, GuestInfo};
-use std::collections::BTreeSet;
+use shared::sorted::{self, SortedSet};
 
 /// The list last sent to each moderator's socket.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ToldGuests {
     pub(crate) guests: Vec<GuestInfo>,
-    pub(crate) sockets: BTreeSet<SocketId>,
+    pub(crate) sockets: SortedSet<SocketId>,
 }
 
 /// Sends the list to moderators whose copy is outdated.
@@ -39,7 +39,7 @@ pub(crate) fn guests_to_tell(state: &State) -> ToldGuests {
         since: guest.since,
     };
     let mut guests: Vec<GuestInfo> = waiting.map(info).collect();
-    guests.sort_by_key(|guest| guest.since);
+    sorted::sort_by_key(&mut guests, |guest| guest.since);
     let moderators = state.members.values().filter(|member| member.answered && member.grants.moderate);
     ToldGuests { guests, sockets: moderators.filter_map(|member| member.socket).collect() }
 }

@@ -7,26 +7,26 @@ use crate::room::state::State;
 use crate::room::state::tracks::Track;
 use crate::steps::step;
 use shared::rtp_parameters::MediaKind;
+use shared::sorted::{self, SortedMap};
 use shared::{TrackId, control, limits};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 /// The microphones as last announced.
 pub(crate) struct Microphones {
     heard: Vec<TrackId>,
     /// As last sent to the nodes, by assignment.
-    told: BTreeMap<u64, control::Microphones>,
+    told: SortedMap<u64, control::Microphones>,
 }
 
 impl Microphones {
     pub(crate) fn new(state: &State, publishers: &Publishers) -> Self {
-        let mut microphones = Self { heard: stored(state).to_vec(), told: BTreeMap::new() };
+        let mut microphones = Self { heard: stored(state).to_vec(), told: SortedMap::new() };
         microphones.told = microphones.on_nodes(publishers);
         microphones
     }
 
     /// Those that a node has, complete.
-    pub(crate) const fn told(&self) -> &BTreeMap<u64, control::Microphones> {
+    pub(crate) const fn told(&self) -> &SortedMap<u64, control::Microphones> {
         &self.told
     }
 
@@ -61,9 +61,9 @@ impl Microphones {
     }
 
     /// The open microphones by the assignment of their publishers; none while all of them are heard.
-    fn on_nodes(&self, publishers: &Publishers) -> BTreeMap<u64, control::Microphones> {
+    fn on_nodes(&self, publishers: &Publishers) -> SortedMap<u64, control::Microphones> {
         if self.heard.is_empty() {
-            return BTreeMap::new();
+            return SortedMap::new();
         }
         let place = |track: &Track| self.heard.iter().position(|heard| *heard == track.id).unwrap_or(usize::MAX);
         let of_publisher = |publisher: &'_ Publisher| {
@@ -71,11 +71,11 @@ impl Microphones {
             sources.collect::<Vec<_>>()
         };
         let mut sources: Vec<_> = publishers.values().flat_map(of_publisher).collect();
-        sources.sort_by_key(|(place, _)| *place);
-        let mut on_nodes: BTreeMap<u64, control::Microphones> = BTreeMap::new();
+        sorted::sort_by_key(&mut sources, |(place, _)| *place);
+        let mut on_nodes: SortedMap<u64, control::Microphones> = SortedMap::new();
         for (place, source) in sources {
             let Some(epoch) = source.epoch else { continue };
-            let microphones = on_nodes.entry(epoch).or_default();
+            let microphones = on_nodes.get_or_default(epoch);
             let list = if place == usize::MAX { &mut microphones.waiting } else { &mut microphones.heard };
             list.push(source.track);
         }
@@ -106,14 +106,14 @@ fn heard(before: &[TrackId], publishers: &Publishers) -> Vec<TrackId> {
     }
     if before.is_empty() {
         // So far all of them were heard, and any of them may be speaking: the newest ones wait.
-        open.sort_by_key(|track| track.opened());
+        sorted::sort_by_key(&mut open, |track| track.opened());
         open.truncate(limits::SLOTS_PER_KIND_MAX);
         open.reverse();
         return open.into_iter().map(|track| track.id.clone()).collect();
     }
-    open.sort_by_key(|track| Reverse(track.opened()));
+    sorted::sort_by_key(&mut open, |track| Reverse(track.opened()));
     let place = |track: &&Track| before.iter().position(|heard| *heard == track.id).unwrap_or(usize::MAX);
-    open.sort_by_cached_key(place);
+    sorted::sort_by_cached_key(&mut open, place);
     open.truncate(limits::SLOTS_PER_KIND_MAX);
     open.into_iter().map(|track| track.id.clone()).collect()
 }

@@ -5,14 +5,14 @@ use crate::room::publish::post::Post;
 use crate::room::state::State;
 use crate::room::state::sessions::MediaSession;
 use shared::control::{Forward, Microphones, RecordingOrder, RoomToNode, chunks, divide_welcome};
+use shared::sorted::{self, SortedMap, SortedSet};
 use shared::token::Bandwidth;
 use shared::{SessionId, UnixMillis, limits};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The changes of this input for the nodes, each with the epoch of its assignment.
 pub(crate) struct Changes {
     /// Assignments whose nodes get the complete state.
-    pub(crate) welcomes: BTreeSet<u64>,
+    pub(crate) welcomes: SortedSet<u64>,
     pub(crate) sessions: ChangedSessions,
     pub(crate) forwards: Vec<(u64, Forward)>,
     pub(crate) orders: Vec<(u64, Option<RecordingOrder>)>,
@@ -20,7 +20,7 @@ pub(crate) struct Changes {
 }
 
 /// The sessions as last sent to the nodes: the assignment, the version, the limits and the number of tracks of each.
-pub(crate) type Sessions = BTreeMap<SessionId, (u64, u32, Bandwidth, usize)>;
+pub(crate) type Sessions = SortedMap<SessionId, (u64, u32, Bandwidth, usize)>;
 
 /// Sessions that nodes must take over or close, each with the epoch of its assignment.
 #[derive(Default)]
@@ -33,8 +33,8 @@ pub(crate) struct ChangedSessions {
 #[derive(Clone, Copy)]
 pub(crate) struct Complete<'a> {
     pub(crate) forwards: &'a Forwards,
-    pub(crate) orders: &'a BTreeMap<u64, RecordingOrder>,
-    pub(crate) microphones: &'a BTreeMap<u64, Microphones>,
+    pub(crate) orders: &'a SortedMap<u64, RecordingOrder>,
+    pub(crate) microphones: &'a SortedMap<u64, Microphones>,
 }
 
 /// Recomputes the sessions of all nodes after hibernation.
@@ -55,7 +55,7 @@ pub(crate) fn changed_sessions(told: &mut Sessions, state: &State) -> ChangedSes
     let of_members = members.flat_map(|member| {
         std::iter::once(&member.session).chain(member.waiting.as_ref().map(|waiting| &waiting.session))
     });
-    for id in state.sessions.changed().iter().chain(of_members).collect::<BTreeSet<_>>() {
+    for id in state.sessions.changed().iter().chain(of_members).collect::<SortedSet<_>>() {
         let now = state.sessions.get(id).and_then(|session| on_node(state, id, session));
         let before = match now {
             Some(now) => told.insert(id.clone(), now),
@@ -67,7 +67,7 @@ pub(crate) fn changed_sessions(told: &mut Sessions, state: &State) -> ChangedSes
             _ => {}
         }
     }
-    changed.set.sort_by_key(|(_, id)| {
+    sorted::sort_by_key(&mut changed.set, |(_, id)| {
         let session = state.sessions.get(id)?;
         Some(state.members.get(&session.participant)?.order)
     });
@@ -76,29 +76,29 @@ pub(crate) fn changed_sessions(told: &mut Sessions, state: &State) -> ChangedSes
 
 pub(crate) fn tell(post: &mut Post<'_>, now: UnixMillis, changes: Changes, complete: Complete<'_>) {
     let Changes { welcomes, sessions: ChangedSessions { set, closed }, forwards, orders, microphones } = changes;
-    let mut messages: BTreeMap<u64, Vec<RoomToNode>> = BTreeMap::new();
+    let mut messages: SortedMap<u64, Vec<RoomToNode>> = SortedMap::new();
     for epoch in &welcomes {
         messages.insert(*epoch, welcome(post.state, now, *epoch, complete));
     }
     let told = |epoch: &u64| !welcomes.contains(epoch);
     for (epoch, id) in set.into_iter().filter(|(epoch, _)| told(epoch)) {
         if let Some(session) = post.state.session_for_node(&id) {
-            messages.entry(epoch).or_default().push(RoomToNode::SetSession { session });
+            messages.get_or_default(epoch).push(RoomToNode::SetSession { session });
         }
     }
     for (epoch, session) in closed.into_iter().filter(|(epoch, _)| told(epoch)) {
-        messages.entry(epoch).or_default().push(RoomToNode::CloseSession { session });
+        messages.get_or_default(epoch).push(RoomToNode::CloseSession { session });
     }
-    let mut by_epoch: BTreeMap<u64, Vec<Forward>> = BTreeMap::new();
+    let mut by_epoch: SortedMap<u64, Vec<Forward>> = SortedMap::new();
     for (epoch, forward) in forwards.into_iter().filter(|(epoch, _)| told(epoch)) {
-        by_epoch.entry(epoch).or_default().push(forward);
+        by_epoch.get_or_default(epoch).push(forward);
     }
     for (epoch, forwards) in by_epoch {
         let frames = chunks(forwards, limits::FORWARDS_PER_FRAME);
-        messages.entry(epoch).or_default().extend(frames.map(|forwards| RoomToNode::SetForwards { forwards }));
+        messages.get_or_default(epoch).extend(frames.map(|forwards| RoomToNode::SetForwards { forwards }));
     }
     for (epoch, microphones) in microphones.into_iter().filter(|(epoch, _)| told(epoch)) {
-        messages.entry(epoch).or_default().push(RoomToNode::SetMicrophones { microphones });
+        messages.get_or_default(epoch).push(RoomToNode::SetMicrophones { microphones });
     }
     for (epoch, messages) in messages {
         post.tell_node(epoch, messages);

@@ -5,11 +5,11 @@ use crate::room::state::members::Member;
 use crate::room::state::tracks::Track;
 use shared::UnixMillis;
 use shared::control::{RecordedParticipant, RecordedTrack, RecordingOrder, TrackRef};
-use std::collections::BTreeMap;
+use shared::sorted::SortedMap;
 
-pub(crate) fn all(state: &State) -> BTreeMap<u64, RecordingOrder> {
+pub(crate) fn all(state: &State) -> SortedMap<u64, RecordingOrder> {
     let running = state.recordings.iter().find(|(_, recording)| recording.state.is_running());
-    let Some((id, recording)) = running else { return BTreeMap::new() };
+    let Some((id, recording)) = running else { return SortedMap::new() };
     let order = |epoch: &u64| RecordingOrder {
         recording: id.clone(),
         key_prefix: recording.key_prefix.clone(),
@@ -48,7 +48,7 @@ fn recorded_participants(state: &State, epoch: u64) -> Vec<RecordedParticipant> 
 
 /// Orders that differ from those last sent.
 pub(crate) fn changed(
-    told_orders: &mut BTreeMap<u64, RecordingOrder>,
+    told_orders: &mut SortedMap<u64, RecordingOrder>,
     state: &State,
 ) -> Vec<(u64, Option<RecordingOrder>)> {
     let is_same = state.members.changed().is_empty()

@@ -5,6 +5,7 @@
 use crate::room::state::State;
 use crate::room::state::meta::Gathered;
 use shared::signal::{Departure, EdgeToClient, LeaveReason, ParticipantInfo};
+use shared::sorted;
 use shared::{ParticipantId, UnixMillis, limits};
 
 /// The changes of this input to the roster.
@@ -56,7 +57,7 @@ fn one_by_one(news: News<'_>) -> Vec<EdgeToClient> {
 fn together(state: &State, gathered: Gathered) -> Vec<EdgeToClient> {
     let changed = gathered.changed.iter().filter_map(|id| state.members.get(id));
     let mut members: Vec<_> = changed.collect();
-    members.sort_by_key(|member| member.order);
+    sorted::sort_by_key(&mut members, |member| member.order);
     let departure = |(participant, reason)| Departure { participant, reason };
     let left: Vec<Departure> = gathered.left.into_iter().map(departure).collect();
     let mut frames: Vec<(Vec<ParticipantInfo>, Vec<Departure>)> = Vec::new();

@@ -6,10 +6,10 @@ use crate::room::state::tracks::Track;
 use shared::control::TrackRef;
 use shared::rtp_parameters::MediaKind;
 use shared::signal::TrackSource;
+use shared::sorted::{SortedMap, SortedSet};
 use shared::{ParticipantId, SessionId, TrackId};
-use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) type Publishers = BTreeMap<ParticipantId, Publisher>;
+pub(crate) type Publishers = SortedMap<ParticipantId, Publisher>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Publisher {
@@ -30,7 +30,7 @@ pub(crate) struct Republished {
     pub(crate) tracks_changed: bool,
     pub(crate) toggled: Vec<Toggled>,
     /// Tracks whose origin, or whose permission to be forwarded, has changed.
-    pub(crate) moved: BTreeSet<TrackId>,
+    pub(crate) moved: SortedSet<TrackId>,
 }
 
 /// A track that was muted or unmuted.
@@ -97,7 +97,7 @@ pub(crate) fn all(state: &State) -> Publishers {
 pub(crate) fn note(publishers: &mut Publishers, state: &State) -> Republished {
     let of_session = |id| Some(state.sessions.get(id)?.participant.clone());
     let of_sessions = state.sessions.changed().iter().filter_map(of_session);
-    let touched: BTreeSet<ParticipantId> = state.members.changed().iter().cloned().chain(of_sessions).collect();
+    let touched: SortedSet<ParticipantId> = state.members.changed().iter().cloned().chain(of_sessions).collect();
     let mut republished = Republished::default();
     for participant in touched {
         let now = publisher(state, &participant);

@@ -3,14 +3,14 @@
 use crate::room::state::State;
 use crate::room::state::members::Member;
 use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, RecordingInfo, RoomInfo};
+use shared::sorted::SortedMap;
 use shared::{ParticipantId, RecordingId};
-use std::collections::BTreeMap;
 
 /// The public state as last sent.
 pub(crate) struct Told {
-    infos: BTreeMap<ParticipantId, Known>,
+    infos: SortedMap<ParticipantId, Known>,
     room: RoomInfo,
-    recordings: BTreeMap<RecordingId, RecordingInfo>,
+    recordings: SortedMap<RecordingId, RecordingInfo>,
     /// The latest revision of the roster.
     revision: u64,
 }
@@ -108,6 +108,6 @@ fn is_same_but_connection(known: ParticipantInfo, info: &ParticipantInfo) -> boo
     ParticipantInfo { connection: info.connection, ..known } == *info
 }
 
-fn recordings(state: &State) -> BTreeMap<RecordingId, RecordingInfo> {
+fn recordings(state: &State) -> SortedMap<RecordingId, RecordingInfo> {
     state.recordings.iter().map(|(id, recording)| (id.clone(), recording.info(id))).collect()
 }

@@ -94,7 +94,9 @@ pub(crate) fn note_segments(state: &mut State) {
     if let Some(recording) = state.recordings.get_mut(&id) {
         recording.segments.extend(new);
         for epoch in ordered {
-            recording.segments.entry(epoch).and_modify(|segment| segment.is_ordered = true);
+            if let Some(segment) = recording.segments.get_mut(&epoch) {
+                segment.is_ordered = true;
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::room::state::members::Member;
 use crate::room::state::slots::{Playing, Slot};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::SlotInfo;
+use shared::sorted;
 use shared::{ParticipantId, TrackId, limits};
 
 /// The slot messages for one participant.
@@ -67,7 +68,7 @@ fn filled(state: &State, publishers: &Publishers, republished: &Republished, is_
 
 fn candidates<'a>(publishers: &'a Publishers, heard: &[TrackId]) -> Candidates<'a> {
     let mut publishers: Vec<_> = publishers.iter().collect();
-    publishers.sort_by_key(|(_, publisher)| publisher.order);
+    sorted::sort_by_key(&mut publishers, |(_, publisher)| publisher.order);
     let mut candidates = Candidates::default();
     for (participant, publisher) in publishers {
         for track in &publisher.tracks {

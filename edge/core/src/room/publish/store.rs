@@ -8,11 +8,11 @@ use crate::room::state::rows::{
     USED_TOKEN, VERSION,
 };
 use crate::storage::{Changes, Lazy};
+use shared::sorted::SortedMap;
 use shared::{ParticipantId, UnixMillis};
-use std::collections::BTreeMap;
 
 /// The allowances in storage.
-pub(crate) type StoredAllowances = BTreeMap<ParticipantId, Allowance>;
+pub(crate) type StoredAllowances = SortedMap<ParticipantId, Allowance>;
 
 pub(crate) fn take_changes(
     state: &mut State,

@@ -3,9 +3,10 @@
 use crate::SocketId;
 use crate::fleet::{Placement, Relays};
 use serde::{Deserialize, Serialize};
+use shared::json::tagged;
 use shared::rtp_parameters::Fingerprint;
+use shared::sorted::SortedSet;
 use shared::{NodeId, Region, SessionId, UnixMillis, limits};
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// Clients of a node that is about to stop have this long to move.
@@ -27,14 +28,14 @@ pub(crate) struct Assignment {
     pub(crate) retired_at: Option<UnixMillis>,
     /// Sessions for which the node had no capacity. While there are any, the room asks for a node with more.
     #[serde(default)]
-    pub(crate) refused: BTreeSet<SessionId>,
+    pub(crate) refused: SortedSet<SessionId>,
     /// True if the node says who should be heard; `None` until it has connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reports_loudest: Option<bool>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[tagged("state")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
     /// The assignment was sent to the node.
     Dialing { since: UnixMillis },
@@ -55,7 +56,7 @@ impl Assignment {
     pub(crate) fn new(placement: Placement, now: UnixMillis) -> Self {
         let relay = Relay::new(&placement, now);
         let Placement { node, shard, candidates, tcp_candidates, fingerprint, .. } = placement;
-        let (link, retired_at, refused, reports_loudest) = (Link::Dialing { since: now }, None, BTreeSet::new(), None);
+        let (link, retired_at, refused, reports_loudest) = (Link::Dialing { since: now }, None, SortedSet::new(), None);
         Self { node, shard, candidates, tcp_candidates, fingerprint, relay, link, retired_at, refused, reports_loudest }
     }
 
@@ -99,7 +100,7 @@ impl Relay {
     /// The TURN URIs for a participant near these regions: nodes of the first two with any, the media node's region last.
     pub(crate) fn urls_near(&self, near: &[Region]) -> Vec<String> {
         let mut regions: Vec<&Region> = near.iter().chain(&self.region).collect();
-        let mut seen = BTreeSet::new();
+        let mut seen = SortedSet::new();
         regions.retain(|region| seen.insert(*region));
         let nodes = regions.into_iter().filter_map(|region| self.nodes.get(region)).filter(|nodes| !nodes.is_empty());
         let found: Vec<_> = nodes.take(limits::TURN_REGIONS_PER_CLIENT).collect();

@@ -1,8 +1,8 @@
 //! A room's deadlines, indexed so that the next one is found without a scan.
 
 use crate::SocketId;
+use shared::sorted::{SortedMap, SortedSet};
 use shared::{ParticipantId, RecordingId, TokenId, UnixMillis};
-use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Deadline {
@@ -54,8 +54,8 @@ pub(crate) enum Deadline {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Deadlines {
-    by_time: BTreeSet<(UnixMillis, Deadline)>,
-    times: BTreeMap<Deadline, UnixMillis>,
+    by_time: SortedSet<(UnixMillis, Deadline)>,
+    times: SortedMap<Deadline, UnixMillis>,
 }
 
 impl Deadlines {

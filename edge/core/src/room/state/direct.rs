@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use shared::signal::DirectInfo;
+use shared::sorted::SortedSet;
 use shared::{AttemptId, ParticipantId, UnixMillis};
-use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -23,7 +23,7 @@ pub(crate) struct Current {
     /// In the order in which they joined: of two, the later one is polite. Another device is another peer.
     pub(crate) peers: Vec<(ParticipantId, AttemptId)>,
     /// Receive the media of all others.
-    pub(crate) up: BTreeSet<ParticipantId>,
+    pub(crate) up: SortedSet<ParticipantId>,
 }
 
 impl Direct {

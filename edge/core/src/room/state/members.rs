@@ -8,10 +8,10 @@ use crate::room::state::standings::{self, Lost};
 use crate::room::state::tracks::Track;
 use serde::{Deserialize, Serialize};
 use shared::signal::{LeaveReason, NegotiateReason, ParticipantChange, TrackIntent};
+use shared::sorted::SortedMap;
 use shared::token::{Bandwidth, Grants};
 use shared::trace::Trace;
 use shared::{AttemptId, ParticipantId, Region, SessionId, UnixMillis, limits, token};
-use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Member {
@@ -70,7 +70,7 @@ pub(crate) struct Member {
     pub(crate) view: Vec<ParticipantId>,
     /// Heights of the tiles in the view; `None` if the client does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) view_lines: Option<BTreeMap<ParticipantId, u16>>,
+    pub(crate) view_lines: Option<SortedMap<ParticipantId, u16>>,
     /// The number of slots per kind last requested from the client.
     pub(crate) sections_asked: (u8, u8),
     /// `None` while the hand is down.

@@ -6,9 +6,10 @@ use crate::room::state::departures::Departures;
 use crate::room::state::direct::Direct;
 use crate::room::state::rules::Rules;
 use serde::{Deserialize, Serialize};
+use shared::json::tagged;
 use shared::signal::LeaveReason;
+use shared::sorted::{SortedMap, SortedSet};
 use shared::{NodeId, ParticipantId, SessionId, TrackId, UnixMillis, limits};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The Fleet object must answer within this time; it only reads its own memory, so a longer wait means a lost call.
 const FLEET_TIMEOUT_MS: u64 = 5_000;
@@ -69,13 +70,13 @@ pub(crate) struct Meta {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gathered {
     since: UnixMillis,
-    pub(crate) changed: BTreeSet<ParticipantId>,
-    pub(crate) left: BTreeMap<ParticipantId, LeaveReason>,
+    pub(crate) changed: SortedSet<ParticipantId>,
+    pub(crate) left: SortedMap<ParticipantId, LeaveReason>,
 }
 
 impl Gathered {
     pub(crate) const fn new(since: UnixMillis) -> Self {
-        Self { since, changed: BTreeSet::new(), left: BTreeMap::new() }
+        Self { since, changed: SortedSet::new(), left: SortedMap::new() }
     }
 
     pub(crate) fn deadline(&self) -> UnixMillis {
@@ -88,8 +89,8 @@ const fn empty_timeout_ms_default() -> u64 {
 }
 
 /// The progress of a new assignment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[tagged("state")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Placing {
     /// The request to the Fleet object is pending.
     Asked { epoch: u64, since: UnixMillis, avoid: Vec<NodeId>, early: Option<EarlyHello> },

@@ -4,10 +4,11 @@
 //! the end builds the files; a node that seals one later, after a crash, builds them again.
 
 use serde::{Deserialize, Serialize};
+use shared::json::tagged;
 use shared::signal::{RecordingFile, RecordingInfo, RecordingState};
+use shared::sorted::SortedMap;
 use shared::trace::Trace;
 use shared::{ErrorCode, NodeId, ParticipantId, RecordingId, UnixMillis, limits};
-use std::collections::BTreeMap;
 
 /// If no node has built the files within this time, the recording node counts as lost. If it returns, it still builds
 /// them.
@@ -26,7 +27,7 @@ pub(crate) struct Recording {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<Trace>,
     /// By epoch.
-    pub(crate) segments: BTreeMap<u64, Segment>,
+    pub(crate) segments: SortedMap<u64, Segment>,
     /// True once a node has said that it records.
     #[serde(default = "yes")]
     pub(crate) is_confirmed: bool,
@@ -63,8 +64,8 @@ pub(crate) struct Finisher {
     pub(crate) heard_at: UnixMillis,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deletion {
     /// Its objects are being deleted. It stays listed until that is done, so that the deletion can be retried.
     Begun,

@@ -18,8 +18,8 @@ use crate::room::state::used_tokens::UsedToken;
 use crate::storage;
 use crate::storage::{Archive, Lazy, RestoreError, Row};
 use shared::signal::ChatMessage;
+use shared::sorted::SortedMap;
 use shared::{ParticipantId, RecordingId, SessionId, TokenId};
-use std::collections::BTreeMap;
 
 pub(crate) const VERSION: u64 = 1;
 pub(crate) const META: &str = "meta";
@@ -40,19 +40,19 @@ pub(crate) const CALL: &str = "call/";
 #[derive(Default)]
 pub(crate) struct Snapshot {
     pub(crate) meta: Option<Meta>,
-    pub(crate) members: BTreeMap<ParticipantId, Member>,
-    pub(crate) sessions: BTreeMap<SessionId, MediaSession>,
-    pub(crate) negotiated: BTreeMap<SessionId, Lazy<Negotiated>>,
-    pub(crate) assignments: BTreeMap<u64, Assignment>,
-    pub(crate) recordings: BTreeMap<RecordingId, Recording>,
-    pub(crate) chat: BTreeMap<u64, ChatMessage>,
-    pub(crate) bans: BTreeMap<ParticipantId, Ban>,
-    pub(crate) standings: BTreeMap<ParticipantId, Standing>,
-    pub(crate) departed: BTreeMap<ParticipantId, Departed>,
-    pub(crate) allowances: BTreeMap<ParticipantId, Allowance>,
-    pub(crate) used_tokens: BTreeMap<TokenId, UsedToken>,
-    pub(crate) guests: BTreeMap<ParticipantId, Guest>,
-    pub(crate) calls: BTreeMap<u64, PastCall>,
+    pub(crate) members: SortedMap<ParticipantId, Member>,
+    pub(crate) sessions: SortedMap<SessionId, MediaSession>,
+    pub(crate) negotiated: SortedMap<SessionId, Lazy<Negotiated>>,
+    pub(crate) assignments: SortedMap<u64, Assignment>,
+    pub(crate) recordings: SortedMap<RecordingId, Recording>,
+    pub(crate) chat: SortedMap<u64, ChatMessage>,
+    pub(crate) bans: SortedMap<ParticipantId, Ban>,
+    pub(crate) standings: SortedMap<ParticipantId, Standing>,
+    pub(crate) departed: SortedMap<ParticipantId, Departed>,
+    pub(crate) allowances: SortedMap<ParticipantId, Allowance>,
+    pub(crate) used_tokens: SortedMap<TokenId, UsedToken>,
+    pub(crate) guests: SortedMap<ParticipantId, Guest>,
+    pub(crate) calls: SortedMap<u64, PastCall>,
     /// Negotiated parameters that have no rows of their own yet.
     pub(crate) unstored: Vec<(SessionId, Negotiated)>,
 }

@@ -5,8 +5,8 @@ use crate::random::Random;
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{EstimateReason, VideoLimit};
+use shared::sorted::SortedMap;
 use shared::{Mid, ParticipantId, SessionId};
-use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MediaSession {
@@ -19,8 +19,8 @@ pub(crate) struct MediaSession {
     pub(crate) version: u32,
     pub(crate) media: MediaState,
     /// The layers of each published section that are in use, once the node has reported them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) layers: BTreeMap<Mid, Vec<String>>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) layers: SortedMap<Mid, Vec<String>>,
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
     pub(crate) limits: Limits,
     /// Slots whose video the client cannot decode.
@@ -62,7 +62,7 @@ impl MediaSession {
             node_fingerprint: None,
             version,
             media: MediaState::New,
-            layers: BTreeMap::new(),
+            layers: SortedMap::new(),
             limits: Limits { estimate_bps: 0, reason: None, slots: Vec::new() },
             undecodable: Vec::new(),
         }

@@ -1,14 +1,14 @@
 //! The room's sockets and their owners.
 
 use crate::SocketId;
-use serde::{Deserialize, Serialize};
+use shared::json::tagged;
 use shared::token::{JoinClaims, TicketClaims};
 use shared::trace::Trace;
 use shared::{ParticipantId, Region, UnixMillis, limits};
 
 /// The socket's state through hibernation (under 2 KiB of JSON); it never changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[tagged("type")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attachment {
     Client {
         socket: SocketId,
