@@ -121,7 +121,7 @@ function anonymous(transcript, room) {
     }
     if (value === null || value === undefined) return value;
     if (RANDOM.has(key)) return name(key, value);
-    if (["joined_at", "sent_at", "hand_raised_at"].includes(key)) return "<time>";
+    if (["joined_at", "sent_at", "hand_raised_at", "started_at"].includes(key)) return "<time>";
     if (key === "answer") return answerLines(value);
     return value === room ? "<room>" : value;
   };
