@@ -2,7 +2,10 @@
 import type { DirectHost, DirectMedia } from "./peers/direct-media";
 import type { PeersRoom } from "./peers/peers";
 import type { DirectInfo, ParticipantId, RoomInfo, TrackSource } from "./protocol.gen";
+import type { PublishedSource } from "./peer";
+import type { CameraLimit } from "./profile";
 import type { Participant } from "./snapshot";
+import { NO_PICTURE } from "./uplink";
 
 type CallHost = Omit<DirectHost, "room" | "expected" | "hold"> & { hold(): void };
 
@@ -49,6 +52,16 @@ export class DirectCall {
 
   replace(source: TrackSource, track: MediaStreamTrack | null): void {
     this.#media?.replace(source, track);
+  }
+
+  /** The sources for the node. Their sections stay, so that it gets media again without a negotiation. */
+  forNode(sources: PublishedSource[]): PublishedSource[] {
+    return this.isHeld ? sources.map(({ source }) => ({ source, track: null })) : sources;
+  }
+
+  /** The camera's limit at the node: Firefox fills a camera without a track with padding. */
+  limited(limit: CameraLimit | null): CameraLimit | null {
+    return this.isHeld ? NO_PICTURE : limit;
   }
 
   close(): void {

@@ -13,8 +13,7 @@ import { listenToPage } from "./page";
 import type { ParticipantStats } from "./participant-stats";
 import { Peer, type PublishedSource } from "./peer";
 import { Playout } from "./playout";
-import type { BanInfo, MediaKind, ParticipantId, Reaction, TrackSource } from "./protocol.gen";
-import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
+import { SLOTS_PER_KIND_DEFAULT, type BanInfo, type MediaKind, type ParticipantId, type Reaction, type TrackSource } from "./protocol.gen";
 import { randomId } from "./random";
 import type { ScreenOptions } from "./screen";
 import { Signal } from "./signal";
@@ -111,7 +110,7 @@ export class Room extends RoomRequests {
     this.#transport = this.#makeTransport(options);
     this.#direct = this.#makeDirect(options);
     // A profile limits the camera before the first report, and also where no report changes anything.
-    this.#transport.setCameraLimit(this.#uplink.limit);
+    this.#transport.setCameraLimit(this.#direct.limited(this.#uplink.limit));
     this.#stopListening = listenToPage({
       networkChanged: () => this.#dispatch({ on: "network_changed" }),
       devicesChanged: () => void this.#devicesChanged(),
@@ -339,9 +338,7 @@ export class Room extends RoomRequests {
   }
 
   #sources({ publishes }: State): PublishedSource[] {
-    const sources = publishes ? this.#local.sources() : [];
-    // The sections stay, so that the node gets media again without a negotiation.
-    return this.#direct.isHeld ? sources.map(({ source }) => ({ source, track: null })) : sources;
+    return this.#direct.forNode(publishes ? this.#local.sources() : []);
   }
 
   /** A camera that the uplink pauses is muted too: others see initials rather than a frozen picture. */
@@ -412,7 +409,10 @@ export class Room extends RoomRequests {
       tracks: () => this.#local.sources(),
       nodeMedia: () => this.#transport.arrived(),
       changed: () => this.#changed(),
-      hold: () => this.#transport.publish(this.#sources(this.#state)),
+      hold: () => {
+        this.#transport.publish(this.#sources(this.#state));
+        this.#transport.setCameraLimit(this.#direct.limited(this.#uplink.limit));
+      },
     });
   }
 
@@ -477,7 +477,7 @@ export class Room extends RoomRequests {
     this.#transport.setDip(this.#uplink.attempts.take(counters, this.#transport.cameraLayers));
     const { limit, audioOnly, warning } = this.#uplink.take(counters, this.#state.publishes && this.#local.camera.sends);
     if (limit !== undefined) {
-      this.#transport.setCameraLimit(limit);
+      this.#transport.setCameraLimit(this.#direct.limited(this.#uplink.limit));
       this.#mute("camera", !this.#local.camera.sends);
     }
     if (audioOnly !== undefined) {

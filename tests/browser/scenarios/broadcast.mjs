@@ -93,14 +93,32 @@ export function broadcastScenarios(world) {
       return Math.round(window.stills.longestMs);
     });
 
+    /** Packets of media that a participant has sent to the node so far. */
+    const sentToNode = (person) => person.page.evaluate(async () => {
+      let packets = 0;
+      (await window.rotunda.peerConnection.getStats()).forEach((entry) => {
+        if (entry.type === "outbound-rtp") packets += entry.packetsSent;
+      });
+      return packets;
+    });
+
     // Holds S-A7-13.
-    test("Chromium and Firefox see each other directly", async () => {
+    test("Chromium and Firefox see each other directly, and send nothing to the node", async () => {
       await world.stack.api("POST", "rooms", { name: room, peer_to_peer_max: 2 });
       [ada, grace] = await Promise.all([
         Participant.join(world.stack, world.chromium, room, "ada"),
         Participant.join(world.stack, world.firefox, room, "grace"),
       ]);
       await until("both show direct media", async () => (await Promise.all([ada, grace].map(isDirect))).every(Boolean), SWITCH_MS);
+      for (const person of [ada, grace]) {
+        let sent = await sentToNode(person);
+        await until(`${person.id} sends nothing to the node for a second`, async () => {
+          await new Promise((resolve) => setTimeout(resolve, 1_000));
+          const before = sent;
+          sent = await sentToNode(person);
+          return sent === before;
+        }, SWITCH_MS);
+      }
       await everybodySeesAndHears([ada, grace]);
     });
 
