@@ -94,7 +94,7 @@ pub struct RoomRequest {
     pub participants_max: Option<u32>,
     /// Up to this many participants, 2 or 3, send their media directly to each other; 0 means none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(max = 3)))]
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = [null, 0, 2, 3])))]
     pub peer_to_peer_max: Option<u32>,
     /// Lifetime of an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,7 +149,7 @@ pub struct RoomPatch {
     pub participants_max: Option<u32>,
     /// Up to this many participants, 2 or 3, send their media directly to each other; 0 means none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(range(max = 3)))]
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = [null, 0, 2, 3])))]
     pub peer_to_peer_max: Option<u32>,
     /// Lifetime of an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
