@@ -98,10 +98,11 @@ impl Edge {
         self.steps
     }
 
-    /// The number of stored rows of all rooms.
+    /// The number of stored rows of all rooms, without those of past calls, which stay for a week.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.rooms.values().map(|object| object.rows().len()).sum()
+        let lasts = |key: &&String| !key.starts_with("call/");
+        self.rooms.values().map(|object| object.rows().keys().filter(lasts).count()).sum()
     }
 
     /// The randomness of the cores: one sequence, which continues when an object wakes.
