@@ -17,11 +17,11 @@ use crate::signal::{
     BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo, QualityProfile,
     RoomChange, RoomType,
 };
+use crate::sorted::SortedSet;
 use crate::text::Text;
 use crate::time::UnixMillis;
 use crate::token::{Bandwidth, Grants};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeSet;
 
 /// Path of the OpenAPI document.
 pub const OPENAPI_PATH: &str = "/v1/openapi.json";
@@ -217,7 +217,8 @@ pub struct Room {
     pub quality: Option<QualityProfile>,
     pub duplicates: Duplicates,
     pub lobby: bool,
-    pub invited: BTreeSet<ParticipantId>,
+    #[cfg_attr(feature = "openapi", schemars(with = "std::collections::BTreeSet<ParticipantId>"))]
+    pub invited: SortedSet<ParticipantId>,
 }
 
 /// Pauses a call.

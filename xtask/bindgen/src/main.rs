@@ -33,6 +33,9 @@ fn main() -> Result<()> {
 /// The crates whose functions have names in the stack traces in the logs.
 const OURS: &[&str] = &["edge", "edge_core", "shared"];
 
+/// Parts of the names of functions that the compiler makes for each type; a trace has the caller's name beside theirs.
+const MADE: &[&str] = &["serde_core::", "shared::json::", "shared::sorted::"];
+
 /// A function's name without its hash; `None` if it is not ours. The names of all would be a tenth of the compressed
 /// Worker.
 fn name_in_traces(name: &str) -> Option<&str> {
@@ -42,7 +45,8 @@ fn name_in_traces(name: &str) -> Option<&str> {
     let (of, _) = path.split_once("::")?;
     let is_hash = |hash: &str| hash.len() == 16 && hash.bytes().all(|letter| letter.is_ascii_hexdigit());
     let without_hash = name.rsplit_once("::h").filter(|(_, hash)| is_hash(hash)).map_or(name, |(name, _)| name);
-    OURS.contains(&of).then_some(without_hash)
+    let is_made = MADE.iter().any(|part| name.contains(part));
+    (OURS.contains(&of) && !is_made).then_some(without_hash)
 }
 
 #[cfg(test)]
@@ -63,6 +67,7 @@ mod tests {
             Some("<edge::store::Store as core::ops::drop::Drop>::drop"),
         );
         check("edge::log::horn", Some("edge::log::horn"));
+        check("<shared::json::reader::Reader as serde_core::de::Deserializer>::deserialize_seq", None);
         check("edgeworth::handle", None);
         check("core::ptr::drop_in_place<edge_core::room::Room>::h01d8350f621c08a8", None);
         check("__rdl_realloc", None);

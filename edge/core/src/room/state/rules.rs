@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shared::ParticipantId;
 use shared::signal::{Duplicates, Features, QualityProfile, RoomType, TrackSource};
-use std::collections::BTreeSet;
+use shared::sorted::SortedSet;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -15,7 +15,7 @@ pub(crate) struct Rules {
     pub(crate) duplicates: Duplicates,
     /// True if guests wait for a moderator.
     pub(crate) lobby: bool,
-    pub(crate) invited: BTreeSet<ParticipantId>,
+    pub(crate) invited: SortedSet<ParticipantId>,
 }
 
 impl Rules {
