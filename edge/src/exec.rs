@@ -20,6 +20,9 @@ use worker::{Response, Result, State};
 /// Pause after a failed alarm that the platform does not repeat.
 const ALARM_RETRY_MS: u64 = 2_000;
 
+/// Longest delay of an alarm: the platform refuses distant dates. An early alarm sets the next.
+const ALARM_DELAY_MS_MAX: u64 = 30 * 24 * 3_600_000;
+
 /// The platform's half of an object.
 pub(crate) struct Shell {
     pub(crate) store: Store,
@@ -91,6 +94,7 @@ impl Shell {
     /// write.
     pub(crate) async fn arm(&self, deadline: Option<UnixMillis>) -> Result<()> {
         let Some(deadline) = deadline.filter(|deadline| !self.is_armed(Some(*deadline))) else { return Ok(()) };
+        let deadline = deadline.min(clock::now().plus_ms(ALARM_DELAY_MS_MAX));
         // Set before the await, during which other inputs may arm as well.
         self.alarm_at.set(Some(deadline));
         let delay = Duration::from_millis(deadline.since_ms(clock::now()));

@@ -139,3 +139,11 @@ test("a lost call is reconnected, or has failed and then ended, and the next one
   const [current, past] = await calls("lost");
   assert.deepEqual([current.state, past.state, past.end], ["waiting", "ended", "connection_lost"]);
 });
+
+test("a call may be scheduled for a time that is beyond the platform's clock", async () => {
+  const starts_at = Date.UTC(2820, 0, 1);
+  const made = await edge.api("POST", "/v1/rooms", { body: { name: "distant", starts_at } });
+  assert.deepEqual([made.status, made.body.state, made.body.starts_at], [201, "scheduled", starts_at]);
+  await edge.hibernate("distant");
+  assert.equal((await show("distant")).state, "scheduled");
+});
