@@ -15,8 +15,8 @@ use crate::ids::{ParticipantId, RoomId};
 use crate::limits;
 use crate::object;
 use crate::signal::{
-    BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo, QualityProfile,
-    RoomChange, RoomType,
+    ActInfo, BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo,
+    QualityProfile, RoomChange, RoomType,
 };
 use crate::text::Text;
 use crate::time::UnixMillis;
@@ -230,6 +230,14 @@ pub struct PauseRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_reason"))]
     pub reason: Option<String>,
+}
+
+/// The audit trail of a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct ActList {
+    /// Newest first: the last 200 acts of the last week.
+    pub acts: Vec<ActInfo>,
 }
 
 /// The calls under a room's name.

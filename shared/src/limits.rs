@@ -292,6 +292,11 @@ pub const CALLS_PER_ROOM_MAX: usize = 50;
 /// A past call is forgotten after this time, so that an unused name leaves nothing behind.
 pub const CALL_KEPT_MS: u64 = 7 * 86_400_000;
 
+/// Acts that the audit trail of a room holds; the oldest is forgotten first.
+pub const ACTS_PER_ROOM_MAX: usize = 200;
+/// An act is forgotten after this time.
+pub const ACT_KEPT_MS: u64 = 7 * 86_400_000;
+
 /// A recording ends automatically after this time, so that a forgotten one does not fill the storage.
 pub const RECORDING_MS_MAX: u64 = 12 * 3_600_000;
 /// A recording fails unless its node confirms it within this time.

@@ -90,6 +90,11 @@ const fn words(id: OperationId) -> Words {
             "Lists the current call, and those that were active in the last week, even after the room has ended.",
             (200, "The calls."),
         ),
+        OperationId::ListActs => (
+            "list_acts",
+            "Lists what moderators and the application did in the last week, even after the room has ended.",
+            (200, "The audit trail."),
+        ),
         OperationId::ListParticipants => {
             ("list_participants", "Lists the participants in a room.", (200, "The participants."))
         }
@@ -182,6 +187,7 @@ const fn found_meaning(id: OperationId) -> Option<&'static str> {
         | OperationId::PauseRoom
         | OperationId::ResumeRoom
         | OperationId::ListCalls
+        | OperationId::ListActs
         | OperationId::ListParticipants
         | OperationId::GetParticipant
         | OperationId::UpdateParticipant
@@ -221,6 +227,7 @@ fn links(id: OperationId) -> Option<Value> {
         | OperationId::PauseRoom
         | OperationId::ResumeRoom
         | OperationId::ListCalls
+        | OperationId::ListActs
         | OperationId::ListParticipants
         | OperationId::GetParticipant
         | OperationId::UpdateParticipant

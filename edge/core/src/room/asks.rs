@@ -3,7 +3,7 @@
 use crate::room::state::guests::GuestStanding;
 use serde::{Deserialize, Serialize};
 use shared::signal::{
-    BanInfo, BanTerm, CallInfo, ParticipantChange, ParticipantInfo, RecordingFile, RecordingInfo, RoomChange,
+    ActInfo, BanInfo, BanTerm, CallInfo, ParticipantChange, ParticipantInfo, RecordingFile, RecordingInfo, RoomChange,
 };
 use shared::{ErrorCode, ParticipantId, RecordingId, TrackId, UnixMillis, api};
 
@@ -22,6 +22,8 @@ pub enum Ask {
     Bans,
     /// The current call and past ones.
     Calls,
+    /// The acts of moderators and of the application.
+    Audit,
     Recordings {
         request: RecordingAsk,
         /// The participant whose join token came with the request.
@@ -76,6 +78,10 @@ pub enum Answer {
     /// Newest first.
     Calls {
         calls: Vec<CallInfo>,
+    },
+    /// Newest first.
+    Audit {
+        acts: Vec<ActInfo>,
     },
     Recordings(RecordingAnswer),
     Guest {

@@ -6,6 +6,7 @@ mod allowance;
 mod api;
 pub(crate) mod assignment;
 mod audience;
+mod audit;
 mod ban;
 mod chat;
 mod direct;
@@ -136,6 +137,7 @@ pub(crate) fn alarm(cx: &mut Context<'_>, deadline: Deadline) {
         Deadline::EmptyRoom => end::forget(cx),
         Deadline::Start => progress::settle(cx),
         Deadline::Duration => end::end(cx, CallEnd::TimeLimit, None),
+        Deadline::Act(number) => drop(cx.state.acts.remove(&number)),
         Deadline::Call(number) => drop(cx.state.calls.remove(&number)),
         // Handled at the end of the input.
         Deadline::Presence | Deadline::Audience | Deadline::Direct | Deadline::Reload | Deadline::Restart(_) => {}

@@ -41,6 +41,7 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         }
         ["creates", "with", json @ ..] => return Ask::Create { change: rules_of(json) },
         ["creates", "for", ms] => return Ask::Create { change: schedule(stage, ms) },
+        ["lists", "acts"] => return Ask::Audit,
         ["lists", "calls"] => return Ask::Calls,
         ["shows"] => return Ask::Show,
         ["lists"] => return Ask::Participants,

@@ -15,6 +15,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -62,6 +63,7 @@ fn shown(answer: Answer) -> Result<Response, RouteError> {
         | Answer::Participants { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)

@@ -8,7 +8,7 @@ use crate::refusal::Refusal;
 use crate::{log, random};
 use edge_core::room::{Answer, Ask, Verb};
 use futures_util::future::join_all;
-use shared::api::{self, CallList, PauseRequest, RoomList, RoomPatch, RoomRequest};
+use shared::api::{self, ActList, CallList, PauseRequest, RoomList, RoomPatch, RoomRequest};
 use shared::{ErrorCode, RoomId, limits};
 use worker::Response;
 
@@ -26,6 +26,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -99,6 +100,24 @@ pub(super) async fn calls(call: &Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Audit { .. }
+        | Answer::Guest { .. }
+        | Answer::Lobby { .. }
+        | Answer::Recordings(_)
+        | Answer::Done
+        | Answer::Refused { .. } => Err(unexpected()),
+    }
+}
+
+/// `GET /v1/rooms/{room}/audit`.
+pub(super) async fn audit(call: &Call<'_>) -> Result<Response, RouteError> {
+    match call.ask(&call.room()?, Ask::Audit).await? {
+        Answer::Audit { acts } => json(200, &ActList { acts }),
+        Answer::Room { .. }
+        | Answer::Participants { .. }
+        | Answer::Participant { .. }
+        | Answer::Bans { .. }
+        | Answer::Calls { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -114,6 +133,7 @@ fn room(answer: Answer) -> Result<Response, RouteError> {
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -131,6 +151,7 @@ async fn shown(call: &Call<'_>, name: RoomId) -> Option<api::Room> {
             | Answer::Participant { .. }
             | Answer::Bans { .. }
             | Answer::Calls { .. }
+            | Answer::Audit { .. }
             | Answer::Guest { .. }
             | Answer::Lobby { .. }
             | Answer::Recordings(_)

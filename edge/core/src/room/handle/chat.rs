@@ -1,10 +1,10 @@
 //! Chat, reactions and raised hands.
 
 use crate::room::context::{Caller, Context};
-use crate::room::handle::allowance;
+use crate::room::handle::{allowance, audit};
 use crate::room::outbox::Reason;
 use crate::room::state::{State, messages};
-use shared::signal::{ChatMessage, Reaction};
+use shared::signal::{ActInfo, ActKind, ChatMessage, Reaction};
 use shared::{ErrorCode, MessageId, ParticipantId, UnixMillis};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +88,9 @@ pub(crate) fn lower_hand(cx: &mut Context<'_>, caller: &Caller, whom: &Participa
     if !cx.state.members.contains(whom) {
         return Err(ConversationError::UnknownParticipant { participant: whom.clone() });
     }
+    let by = Some(caller.participant.clone());
+    let act = ActInfo { at: cx.now, by, act: ActKind::LowerHand, participant: Some(whom.clone()), reason: None };
+    audit::note_act(cx.state, act);
     set_hand(cx.state, whom, None);
     cx.done(caller);
     Ok(())

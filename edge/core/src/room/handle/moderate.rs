@@ -2,7 +2,7 @@
 
 use crate::room::asks::Verb;
 use crate::room::context::{Caller, Context};
-use crate::room::handle::{ban, end, guest, leave, mute, pause, rules, standing, start};
+use crate::room::handle::{audit, ban, end, guest, leave, mute, pause, rules, standing, start};
 use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
@@ -56,6 +56,7 @@ pub(crate) fn moderate(cx: &mut Context<'_>, caller: &Caller, verb: Verb) -> Res
     check_limits(cx.state, &verb)?;
     // Answered first, because the request may remove its own sender.
     cx.done(caller);
+    audit::note(cx.state, cx.now, Some(&caller.participant), &verb);
     carry_out(cx, judge, verb);
     Ok(())
 }

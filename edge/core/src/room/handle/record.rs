@@ -2,10 +2,11 @@
 
 use crate::random;
 use crate::room::context::{Caller, Context};
+use crate::room::handle::audit;
 use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::recordings::Recording;
-use shared::signal::RecordingState;
+use shared::signal::{ActInfo, ActKind, RecordingState};
 use shared::{ErrorCode, ParticipantId, RecordingId, UnixMillis, limits};
 use std::collections::BTreeMap;
 
@@ -53,6 +54,7 @@ impl Reason for RecordingError {
 pub(crate) fn start(cx: &mut Context<'_>, caller: &Caller) -> Result<(), RecordingError> {
     check_may_record(cx, &caller.participant)?;
     begin(cx, Some(&caller.participant))?;
+    note(cx, caller, ActKind::StartRecording);
     cx.done(caller);
     Ok(())
 }
@@ -61,8 +63,14 @@ pub(crate) fn start(cx: &mut Context<'_>, caller: &Caller) -> Result<(), Recordi
 pub(crate) fn stop(cx: &mut Context<'_>, caller: &Caller) -> Result<(), RecordingError> {
     check_may_record(cx, &caller.participant)?;
     cx.state.end_recording(cx.now);
+    note(cx, caller, ActKind::StopRecording);
     cx.done(caller);
     Ok(())
+}
+
+fn note(cx: &mut Context<'_>, caller: &Caller, act: ActKind) {
+    let by = Some(caller.participant.clone());
+    audit::note_act(cx.state, ActInfo { at: cx.now, by, act, participant: None, reason: None });
 }
 
 fn check_may_record(cx: &mut Context<'_>, participant: &ParticipantId) -> Result<(), RecordingError> {

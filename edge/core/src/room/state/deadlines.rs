@@ -38,6 +38,8 @@ pub(crate) enum Deadline {
     Start,
     /// The call's longest duration is over.
     Duration,
+    /// An act in the audit trail is forgotten.
+    Act(u64),
     /// A past call is forgotten.
     Call(u64),
     /// Gathered changes to the roster are announced.
