@@ -71,8 +71,9 @@ async fn run(mut probe: Probe, is_ipv6: bool) -> std::io::Result<Vec<SocketAddr>
         for (to, request) in probe.handle_timeout(Instant::now()) {
             match socket.send_to(&request, to).await {
                 Ok(_) => is_sent = true,
-                // A host without a route knows nothing about the node at the other end.
-                Err(error) if !is_sent => return Err(error),
+                // A host without a route knows nothing about the node at the other end; one whose rules discard the
+                // packet (a blackhole, EINVAL) is a firewall.
+                Err(error) if !is_sent && error.kind() != std::io::ErrorKind::InvalidInput => return Err(error),
                 Err(error) => tracing::debug!(%error, "sending a probe failed"),
             }
         }
