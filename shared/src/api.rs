@@ -221,7 +221,6 @@ pub struct Room {
     pub invited: SortedSet<ParticipantId>,
 }
 
-/// Pauses a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]

@@ -325,15 +325,47 @@ pub fn verify<C: Claims>(token: &str, keys: &[Key], now: UnixMillis) -> Result<C
 
 /// The claims of a token that one of the keys has signed, as JSON.
 fn opened(token: &str, keys: &[Key]) -> Option<String> {
-    if token.len() > limits::TOKEN_BYTES_MAX {
-        return None;
-    }
-    let (message, signature) = token.rsplit_once('.')?;
-    let (header, claims) = message.split_once('.')?;
-    let kid = key_id(&decode(header)?)?;
+    let parts = Parts::of(token)?;
+    let kid = key_id(&parts.header()?)?;
     let named = |key: &&Key| kid.as_ref().is_none_or(|kid| *kid == key.id);
-    let signed = |key: &Key| crypto::verify(signature, message.as_bytes(), &key.decoding, Algorithm::HS256);
-    keys.iter().filter(named).any(|key| signed(key).unwrap_or(false)).then(|| decode(claims))?
+    let signed = |key: &Key| crypto::verify(parts.signature, parts.signed.as_bytes(), &key.decoding, Algorithm::HS256);
+    keys.iter().filter(named).any(|key| signed(key).unwrap_or(false)).then(|| parts.claims())?
+}
+
+/// A token in its compact form (RFC 7515 §7.1), of a length that is accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    header: &'a str,
+    claims: &'a str,
+    /// The header and the claims, as they were signed.
+    pub signed: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    #[must_use]
+    pub fn of(token: &'a str) -> Option<Self> {
+        let (signed, signature) = token.rsplit_once('.').filter(|_| token.len() <= limits::TOKEN_BYTES_MAX)?;
+        let (header, claims) = signed.split_once('.')?;
+        Some(Self { header, claims, signed, signature })
+    }
+
+    /// As JSON, which nobody has checked yet.
+    #[must_use]
+    pub fn header(&self) -> Option<String> {
+        decode(self.header)
+    }
+
+    /// As JSON; true only once the signature was checked.
+    #[must_use]
+    pub fn claims(&self) -> Option<String> {
+        decode(self.claims)
+    }
+
+    #[must_use]
+    pub fn signature(&self) -> Option<Vec<u8>> {
+        URL_SAFE_NO_PAD.decode(self.signature).ok()
+    }
 }
 
 /// The key that a header names, if any; `None` if it asks for anything but our one algorithm (RFC 8725 §3.1), or for

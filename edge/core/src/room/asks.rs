@@ -123,7 +123,6 @@ pub enum Verb {
     UpdateRoom {
         change: RoomChange,
     },
-    /// Starts the call.
     Start,
     Pause {
         /// Shown to everybody in the room.
