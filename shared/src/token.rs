@@ -1,6 +1,9 @@
 //! Join tokens, node tokens, dial tickets and guest passes: JWTs (RFC 7519) signed with HS256, told apart by `aud`.
 
+mod grants;
 mod hs256;
+
+pub use grants::Grants;
 
 use crate::error_code::ErrorCode;
 use crate::ids::{IdError, NodeId, ParticipantId, Region, RoomId, TokenId};
@@ -64,61 +67,6 @@ pub fn is_guest_id(participant: &ParticipantId) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let digits = participant.as_str().strip_prefix(GUEST_PREFIX);
     digits.is_some_and(|digits| digits.len() == GUEST_DIGITS && digits.bytes().all(is_digit))
-}
-
-/// A participant's permissions in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Grants {
-    /// Publish audio and video.
-    pub publish: bool,
-    /// Receive the audio and video of others.
-    pub subscribe: bool,
-    /// Write in the chat, react, raise a hand.
-    pub chat: bool,
-    /// Remove and mute participants, lower their hands, change their grants, lock and end the room.
-    pub moderate: bool,
-    /// Start and stop recordings, see and delete those of the room.
-    pub record: bool,
-}
-
-impl Default for Grants {
-    fn default() -> Self {
-        Self { publish: true, subscribe: true, chat: true, moderate: false, record: false }
-    }
-}
-
-impl Grants {
-    #[must_use]
-    pub fn are_default(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// The grants that both contain.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self {
-            publish: self.publish && other.publish,
-            subscribe: self.subscribe && other.subscribe,
-            chat: self.chat && other.chat,
-            moderate: self.moderate && other.moderate,
-            record: self.record && other.record,
-        }
-    }
-
-    /// The grants missing from `other`.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self {
-            publish: self.publish && !other.publish,
-            subscribe: self.subscribe && !other.subscribe,
-            chat: self.chat && !other.chat,
-            moderate: self.moderate && !other.moderate,
-            record: self.record && !other.record,
-        }
-    }
 }
 
 /// Limits on a participant's media, in bits per second with the headers of RTP; no limit if absent.
