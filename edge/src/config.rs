@@ -2,6 +2,7 @@
 
 use edge_core::issuers::Issuers;
 use edge_core::presign::Storage;
+use edge_core::roles::Roles;
 use serde::Serialize;
 use shared::signal::IceServer;
 use shared::sorted::{self, SortedMap};
@@ -30,6 +31,7 @@ pub(crate) struct Config {
     /// `None` turns traces off.
     pub(crate) collector: Option<Collector>,
     pub(crate) issuers: Issuers,
+    pub(crate) roles: Roles,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -134,6 +136,8 @@ impl Config {
         let collector = note(&mut mistakes, "OTLP", parse_collector(&lookup)).flatten();
         let issuers = lookup("TOKEN_ISSUERS").map_or(Ok(Issuers::default()), |text| Issuers::parse(&text));
         let issuers = note(&mut mistakes, "TOKEN_ISSUERS", issuers).unwrap_or_default();
+        let roles = lookup("ROLES").map_or(Ok(Roles::default()), |text| Roles::parse(&text));
+        let roles = note(&mut mistakes, "ROLES", roles).unwrap_or_default();
         if let (Some(region), Some(regions)) = (&region_default, &regions)
             && !regions.contains_key(region)
         {
@@ -154,6 +158,7 @@ impl Config {
                     login_url,
                     collector,
                     issuers,
+                    roles,
                 };
                 Ok(settings)
             }

@@ -110,6 +110,16 @@ pub const TOKEN_LEEWAY_MS: u64 = 30_000;
 pub const JOIN_TOKEN_LIFETIME_MS_MAX: u64 = 24 * 3_600_000;
 /// Most issuers whose tokens a deployment accepts.
 pub const TOKEN_ISSUERS_MAX: usize = 8;
+/// Roles of a deployment, built-in ones included.
+pub const ROLES_MAX: usize = 32;
+/// Attributes of a participant; everybody in the room sees them, and a socket's attachment holds them.
+pub const ATTRIBUTES_PER_PARTICIPANT_MAX: usize = 4;
+/// Attributes and values to which a deployment gives a role.
+pub const ROLE_ATTRIBUTES_MAX: usize = 64;
+/// Time after which a room whose host has left gets another one: a reload and a short loss of the network are no reason.
+pub const HOST_ABSENCE_MS_DEFAULT: u64 = 60_000;
+pub const HOST_ABSENCE_MS_MIN: u64 = 1_000;
+pub const HOST_ABSENCE_MS_MAX: u64 = 3_600_000;
 /// Most keys of an issuer, and most bytes of the document with them.
 pub const ISSUER_KEYS_MAX: usize = 32;
 pub const ISSUER_KEYS_BYTES_MAX: usize = 64 * 1024;
@@ -398,6 +408,7 @@ const _: () = assert!(
 );
 const _: () = assert!(TURN_CREDENTIAL_LIFETIME_MS < JOIN_TOKEN_LIFETIME_MS_MAX);
 const _: () = assert!(GUEST_TOKEN_LIFETIME_MS <= JOIN_TOKEN_LIFETIME_MS_MAX);
+const _: () = assert!(RELOAD_WINDOW_MS < HOST_ABSENCE_MS_DEFAULT);
 const _: () = assert!(2 * NODE_TICKET_RENEWAL_MS < NODE_TICKET_LIFETIME_MS);
 const _: () = assert!(SLOTS_PER_KIND_DEFAULT <= SLOTS_PER_KIND_MAX);
 const _: () = assert!(PUBLISHERS_PER_ROOM_MAX <= PARTICIPANTS_PER_ROOM_MAX);

@@ -6,9 +6,10 @@ mod hs256;
 pub use grants::Grants;
 
 use crate::error_code::ErrorCode;
-use crate::ids::{IdError, NodeId, ParticipantId, Region, RoomId, TokenId};
+use crate::ids::{Attribute, IdError, NodeId, ParticipantId, Region, RoleName, RoomId, TokenId};
 use crate::json::{Document, Reader};
 use crate::limits;
+use crate::sorted::SortedMap;
 use crate::time::UnixMillis;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,8 +23,13 @@ pub struct JoinClaims {
     pub room: RoomId,
     #[serde(default)]
     pub name: String,
+    /// Without effect if the token has a role, or attributes to which the deployment gives one.
     #[serde(default)]
     pub grants: Grants,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub attributes: Attributes,
     #[serde(default, skip_serializing_if = "Bandwidth::is_unlimited")]
     pub bandwidth: Bandwidth,
     /// The room's limit; counts only in the token of the first participant.
@@ -39,6 +45,9 @@ pub struct JoinClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
 }
+
+/// What the application says about a participant, such as its role there.
+pub type Attributes = SortedMap<Attribute, Attribute>;
 
 /// The edge's record of an admitted guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -382,6 +391,8 @@ mod tests {
             room: RoomId::parse("daily").expect("valid"),
             name: "Ada".into(),
             grants: Grants::default(),
+            role: None,
+            attributes: Attributes::new(),
             bandwidth: Bandwidth::default(),
             participants_max: None,
             jti: None,

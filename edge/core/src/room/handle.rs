@@ -13,6 +13,7 @@ mod end;
 mod fleet;
 mod guest;
 mod hello;
+pub(crate) mod host;
 mod join;
 mod leave;
 mod loudest;
@@ -138,7 +139,12 @@ pub(crate) fn alarm(cx: &mut Context<'_>, deadline: Deadline) {
         Deadline::Duration => end::end(cx, CallEnd::TimeLimit, None),
         Deadline::Call(number) => drop(cx.state.calls.remove(&number)),
         // Handled at the end of the input.
-        Deadline::Presence | Deadline::Audience | Deadline::Direct | Deadline::Reload | Deadline::Restart(_) => {}
+        Deadline::Host
+        | Deadline::Presence
+        | Deadline::Audience
+        | Deadline::Direct
+        | Deadline::Reload
+        | Deadline::Restart(_) => {}
         Deadline::Recording(recording) => record::due(cx.state, cx.now, &recording),
     }
 }

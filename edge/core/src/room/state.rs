@@ -235,6 +235,8 @@ impl State {
             name: member.name.clone(),
             metadata: member.change.metadata.clone().unwrap_or_default(),
             grants: member.grants,
+            role: member.role.clone(),
+            attributes: member.attributes.clone(),
             bandwidth: member.bandwidth,
             joined_at: member.joined_at,
             connection: self.connection(member),

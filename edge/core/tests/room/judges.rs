@@ -8,7 +8,8 @@ use shared::token::Grants;
 use shared::{ErrorCode, UnixMillis, limits};
 
 const DAY_MS: u64 = 24 * HOUR_MS;
-const RECORDER: Grants = Grants { publish: true, subscribe: true, chat: true, moderate: false, record: true };
+const RECORDER: Grants =
+    Grants { publish: true, subscribe: true, chat: true, moderate: false, record: true, ..Grants::NONE };
 
 /// Ada creates the room as a guest, and is its host.
 fn guest_hosts(stage: &mut Stage) -> UnixMillis {

@@ -6,7 +6,7 @@ use edge_core::room::{Config, Output, Room};
 use edge_core::storage::{RestoreError, Row};
 use shared::control::RoomToNode;
 use shared::signal::{EdgeToClient, LeaveReason};
-use shared::token::{self, Bandwidth, Grants, JoinClaims, Key, TokenError};
+use shared::token::{self, Attributes, Bandwidth, Grants, JoinClaims, Key, TokenError};
 use shared::{ErrorCode, ParticipantId, RoomId, UnixMillis, limits};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -23,6 +23,8 @@ fn a_call_outlives_its_join_token_and_ten_deployments() {
         room: RoomId::parse("daily").expect("a name"),
         name: "ADA".into(),
         grants: Grants::default(),
+        role: None,
+        attributes: Attributes::new(),
         bandwidth: Bandwidth::default(),
         participants_max: None,
         jti: None,

@@ -12,10 +12,10 @@ use shared::signal::{
     RoomChange, TrackSource, VideoLimit,
 };
 use shared::token::Grants;
-use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
+use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, RoleName, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 34] = [
+const SCRIPTS: [&str; 36] = [
     "join",
     "mute",
     "slots",
@@ -50,6 +50,8 @@ const SCRIPTS: [&str; 34] = [
     "cut-off",
     "rules",
     "node-away",
+    "roles",
+    "succession",
 ];
 
 #[test]
@@ -280,6 +282,7 @@ fn opens(stage: &mut Stage, name: &str, options: &[&str]) -> Vec<Output> {
         chat: !options.contains(&"mute"),
         moderate: options.contains(&"moderator"),
         record: options.contains(&"recorder"),
+        ..Grants::NONE
     };
     let max = options.iter().find_map(|option| option.strip_prefix("max=")?.parse().ok());
     stage.open_client(name, grants, max)
@@ -301,6 +304,7 @@ fn resume(stage: &mut Stage, participant: &str, how: &[&str]) -> ClientToEdge {
 fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
     let participant = participant_of(name);
     let message = match words {
+        ["opens", "as", role] => return stage.open_with_role(name, role),
         ["opens", options @ ..] => return opens(stage, name, options),
         ["reopens"] => {
             return stage.reopen_client(name).unwrap_or_else(|| panic!("{name}'s secret opens nothing"));
@@ -337,6 +341,11 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["grants", whom, letters] => ClientToEdge::UpdateParticipant {
             participant: id(whom),
             change: ParticipantChange { grants: Some(grants_of(letters)), ..ParticipantChange::default() },
+        },
+        ["makes", whom, role] => ClientToEdge::UpdateParticipant { participant: id(whom), change: role_of(role) },
+        ["says", text] => ClientToEdge::UpdateParticipant {
+            participant: id(&participant),
+            change: ParticipantChange { metadata: Some((*text).into()), ..ParticipantChange::default() },
         },
         ["narrows", whom, send, receive] => {
             ClientToEdge::UpdateParticipant { participant: id(whom), change: bandwidth_of(send, receive) }
@@ -384,6 +393,10 @@ fn room_change(change: RoomChange) -> ClientToEdge {
     ClientToEdge::UpdateRoom { change }
 }
 
+pub(crate) fn role_of(role: &str) -> ParticipantChange {
+    ParticipantChange { role: RoleName::parse(role).ok(), ..ParticipantChange::default() }
+}
+
 /// `psm`: may publish, subscribe, moderate.
 pub(crate) fn grants_of(letters: &str) -> Grants {
     Grants {
@@ -392,6 +405,7 @@ pub(crate) fn grants_of(letters: &str) -> Grants {
         chat: true,
         moderate: letters.contains('m'),
         record: letters.contains('r'),
+        ..Grants::NONE
     }
 }
 

@@ -1,6 +1,6 @@
 //! The application's server in the scripts.
 
-use crate::scripts::{grants_of, id, rules_of};
+use crate::scripts::{grants_of, id, role_of, rules_of};
 use crate::stage::Stage;
 use crate::words::bandwidth_of;
 use edge_core::room::{Ask, RecordingAsk, RecordingCursor, Verb};
@@ -56,6 +56,7 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
             Verb::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
         }
         ["grants", whom, letters] => Verb::UpdateParticipant { participant: id(whom), change: grants(letters) },
+        ["makes", whom, role] => Verb::UpdateParticipant { participant: id(whom), change: role_of(role) },
         ["narrows", whom, send, receive] => {
             Verb::UpdateParticipant { participant: id(whom), change: bandwidth_of(send, receive) }
         }

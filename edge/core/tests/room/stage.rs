@@ -4,14 +4,17 @@
 use crate::offers::Connection;
 use crate::stored;
 use edge_core::fleet::{PlaceAnswer, Placement, Relays};
+use edge_core::roles::Roles;
 use edge_core::room::{Attachment, Config, Input, Output, ResumeKeys, Room};
 use edge_core::{Random, SocketId};
 use shared::control::{NodeToRoom, RecordingReport, RoomToNode, SegmentOutcome};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
-use shared::token::{Bandwidth, Grants, Guest, JoinClaims, TicketClaims};
+use shared::token::{Attributes, Bandwidth, Grants, Guest, JoinClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
-use shared::{AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TokenId, UnixMillis};
+use shared::{
+    AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoleName, RoomId, SessionId, TokenId, UnixMillis,
+};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -228,6 +231,13 @@ impl Stage {
         self.open_with_token(name, grants, participants_max, None, None)
     }
 
+    /// Connects a client with a token that names a role, as the Worker reads it.
+    pub(crate) fn open_with_role(&mut self, name: &str, role: &str) -> Vec<Output> {
+        let role = Some(RoleName::parse(role).expect("a role"));
+        let claims = JoinClaims { role, ..claims_of(name, Grants::default()) };
+        self.open_with(name, config().roles.apply(claims).expect("a known role"))
+    }
+
     /// Connects a guest, for whom no application vouches.
     pub(crate) fn open_guest(&mut self, name: &str, grants: Grants, guest: Guest) -> Vec<Output> {
         self.open_with_token(name, grants, None, None, Some(guest))
@@ -248,18 +258,11 @@ impl Stage {
         guest: Option<Guest>,
     ) -> Vec<Output> {
         let (jti, jti_until) = single_use.unzip();
-        let id = participant_of(name);
-        let claims = JoinClaims {
-            sub: ParticipantId::parse(&id).expect("a name"),
-            room: room_id(),
-            name: id.to_uppercase(),
-            grants,
-            bandwidth: Bandwidth::default(),
-            participants_max,
-            jti,
-            jti_until,
-            guest,
-        };
+        let claims = claims_of(name, grants);
+        self.open_with(name, JoinClaims { participants_max, jti, jti_until, guest, ..claims })
+    }
+
+    fn open_with(&mut self, name: &str, claims: JoinClaims) -> Vec<Output> {
         let socket = self.next_socket();
         let (near, opened_at) = (self.near.clone(), self.now);
         self.open(name, Attachment::Client { socket, opened_at, claims, near, trace: None })
@@ -467,12 +470,41 @@ pub(crate) fn turn_keys() -> TurnKeys {
     TurnKeys::parse("k:a secret of more than thirty-two bytes").expect("keys")
 }
 
+fn claims_of(name: &str, grants: Grants) -> JoinClaims {
+    let id = participant_of(name);
+    JoinClaims {
+        sub: ParticipantId::parse(&id).expect("a name"),
+        room: room_id(),
+        name: id.to_uppercase(),
+        grants,
+        role: None,
+        attributes: Attributes::new(),
+        bandwidth: Bandwidth::default(),
+        participants_max: None,
+        jti: None,
+        jti_until: None,
+        guest: None,
+    }
+}
+
+/// The deployment's own roles, besides the built-in ones.
+const ROLES: &str = r#"{ "roles": {
+    "observer": { "hidden": true, "record": true }, "speaker": { "camera": false, "screen": false, "metadata": true },
+    "receptionist": { "admit": true }
+} }"#;
+
 fn resume_keys() -> ResumeKeys {
     ResumeKeys::derived([b"a secret of more than thirty-two bytes".as_slice()])
 }
 
 fn config() -> Config {
-    Config { ice_servers: Vec::new(), turn_keys: Some(turn_keys()), resume_keys: resume_keys(), can_record: true }
+    Config {
+        ice_servers: Vec::new(),
+        turn_keys: Some(turn_keys()),
+        resume_keys: resume_keys(),
+        can_record: true,
+        roles: Roles::parse(ROLES).expect("valid"),
+    }
 }
 
 fn room_id() -> RoomId {

@@ -334,6 +334,7 @@ fn info(participant: &ParticipantInfo) -> String {
     let grants = if grants == "ps" { String::new() } else { format!("[{grants}]") };
     let hand = if participant.hand_raised_at.is_some() { "^" } else { "" };
     let bandwidth = bandwidth_words(participant.bandwidth);
+    let grants = if participant.role.is_default() { grants } else { format!("{grants}:{}", participant.role) };
     format!("{}{connection}{hand}({}){grants}{bandwidth}{changed}", participant.id, tracks.join(" "))
 }
 

@@ -53,7 +53,7 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
         Ask::Calls => Ok(Answer::Calls { calls: calls(cx.state) }),
         Ask::Bans => Ok(Answer::Bans { bans: ban::infos(cx.state) }),
         Ask::Moderate { verb } => {
-            moderate::check_verb(cx.state, Judge::Application, &verb).map_err(|error| error.code())?;
+            moderate::check_verb(cx, Judge::Application, &verb).map_err(|error| error.code())?;
             let shows_room = matches!(verb, Verb::UpdateRoom { .. } | Verb::Start | Verb::Pause { .. } | Verb::Resume);
             let shows = match &verb {
                 Verb::UpdateParticipant { participant, .. } => Some(participant.clone()),

@@ -12,7 +12,7 @@ pub(crate) fn standing_grants(state: &State, participant: &ParticipantId, token:
     match (state.members.get(participant), state.standings.get(participant)) {
         (Some(member), _) => grants(&member.change, member.lost, token),
         (None, Some(standing)) => grants(&standing.change, standing.lost, token),
-        (None, None) => token,
+        (None, None) => token.in_force(),
     }
 }
 
@@ -31,6 +31,8 @@ pub(crate) fn take_known(state: &mut State, participant: &ParticipantId) -> Know
 /// Changes a participant's grants in this room.
 pub(crate) fn regrant(state: &mut State, now: UnixMillis, judge: Judge, participant: &ParticipantId, grants: Grants) {
     let Some(member) = state.members.get_mut(participant) else { return };
+    // Others know the participant already, or must not.
+    let grants = Grants { hidden: member.token.hidden, ..grants };
     match judge {
         Judge::Application => (member.lost, member.changed_by_guest) = (None, false),
         Judge::Guest => {
@@ -41,8 +43,16 @@ pub(crate) fn regrant(state: &mut State, now: UnixMillis, judge: Judge, particip
             member.changed_by_guest = true;
         }
     }
-    member.grants = grants;
+    member.grants = grants.in_force();
+    end_tracks(member);
     member.change.grants = Some(grants);
+}
+
+/// Ends the tracks that the participant may no longer publish.
+fn end_tracks(member: &mut Member) {
+    let grants = member.grants;
+    member.tracks.retain(|track| track.source.is_granted(grants));
+    member.waiting.iter_mut().for_each(|waiting| waiting.tracks.retain(|track| track.source.is_granted(grants)));
 }
 
 /// Returns an error if a participant's token for `record` may no longer be used over HTTP.

@@ -116,6 +116,7 @@ fn set_room(deadlines: &mut Deadlines, state: &State, epochs: SortedSet<u64>) {
     deadlines.set(Deadline::Placing, placing);
     deadlines.set(Deadline::EmptyRoom, empty.filter(|_| scheduled.is_none()));
     deadlines.set(Deadline::Start, scheduled.and_then(|meta| meta.starts_at));
+    deadlines.set(Deadline::Host, meta.and_then(|meta| meta.host.as_ref()?.until));
     deadlines.set(Deadline::Duration, meta.and_then(Meta::ends_at));
     let gathered = meta.and_then(|meta| meta.gathered.as_ref()).map(Gathered::deadline);
     deadlines.set(Deadline::Presence, gathered);

@@ -1,13 +1,14 @@
 //! State that follows from other state after every input.
 
 use crate::room::context::Context;
-use crate::room::handle::{assignment, progress};
+use crate::room::handle::{assignment, host, progress};
 use crate::room::state::State;
 use crate::room::state::assignments::Assignment;
 use crate::room::state::recordings::Segment;
 use shared::{ParticipantId, UnixMillis, limits};
 
 pub(crate) fn settle(cx: &mut Context<'_>) {
+    host::settle(cx);
     assignment::end_left(cx);
     forget_negotiated(cx.state);
     note_emptiness(cx.state, cx.now);
@@ -56,7 +57,7 @@ fn note_audience(state: &mut State, now: UnixMillis) {
             member.audience = false;
         }
     }
-    let size = state.members.values().filter(|member| member.audience).count();
+    let size = state.members.values().filter(|member| member.audience && !member.grants.hidden).count();
     let size = u32::try_from(size).unwrap_or(u32::MAX);
     let is_news = state.meta().is_some_and(|meta| meta.audience != size);
     if (is_due || is_news && due.is_none())

@@ -36,6 +36,8 @@ pub(crate) enum Deadline {
     EmptyRoom,
     /// The scheduled call begins.
     Start,
+    /// Another participant takes the place of a host who has left.
+    Host,
     /// The call's longest duration is over.
     Duration,
     /// A past call is forgotten.
