@@ -46,9 +46,12 @@ pub(crate) async fn participant(
 
 /// The claims of a token of our own or of another issuer.
 async fn join_claims(token: &str, room: &RoomId, (env, config): (&Env, &Config)) -> Result<JoinClaims, AuthError> {
-    let claims = match issuers::verify(token, &config.issuers, room).await? {
+    let claims = match issuers::verify_own(token, &config.own_keys).await? {
         Some(claims) => claims,
-        None => token::verify(token, &keys(env, TOKEN_KEYS)?, clock::now())?,
+        None => match issuers::verify(token, &config.issuers, room).await? {
+            Some(claims) => claims,
+            None => token::verify(token, &keys(env, TOKEN_KEYS)?, clock::now())?,
+        },
     };
     Ok(config.roles.apply(check_join(claims, room)?)?)
 }

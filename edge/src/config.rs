@@ -1,6 +1,6 @@
 //! The Worker's configuration variables, parsed once; all mistakes are reported together.
 
-use edge_core::issuers::Issuers;
+use edge_core::issuers::{Issuers, OwnKeys};
 use edge_core::presign::Storage;
 use edge_core::roles::Roles;
 use serde::Serialize;
@@ -31,6 +31,7 @@ pub(crate) struct Config {
     /// `None` turns traces off.
     pub(crate) collector: Option<Collector>,
     pub(crate) issuers: Issuers,
+    pub(crate) own_keys: OwnKeys,
     pub(crate) roles: Roles,
 }
 
@@ -136,6 +137,8 @@ impl Config {
         let collector = note(&mut mistakes, "OTLP", parse_collector(&lookup)).flatten();
         let issuers = lookup("TOKEN_ISSUERS").map_or(Ok(Issuers::default()), |text| Issuers::parse(&text));
         let issuers = note(&mut mistakes, "TOKEN_ISSUERS", issuers).unwrap_or_default();
+        let own_keys = lookup("TOKEN_PUBLIC_KEYS").map_or(Ok(OwnKeys::default()), |text| OwnKeys::parse(&text));
+        let own_keys = note(&mut mistakes, "TOKEN_PUBLIC_KEYS", own_keys).unwrap_or_default();
         let roles = lookup("ROLES").map_or(Ok(Roles::default()), |text| Roles::parse(&text));
         let roles = note(&mut mistakes, "ROLES", roles).unwrap_or_default();
         if let (Some(region), Some(regions)) = (&region_default, &regions)
@@ -158,6 +161,7 @@ impl Config {
                     login_url,
                     collector,
                     issuers,
+                    own_keys,
                     roles,
                 };
                 Ok(settings)

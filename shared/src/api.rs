@@ -14,8 +14,8 @@ use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RoleName, RoomId};
 use crate::limits;
 use crate::signal::{
-    BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo, QualityProfile,
-    RoomChange, RoomType,
+    ActInfo, BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo,
+    QualityProfile, RoomChange, RoomType,
 };
 use crate::sorted::{SortedMap, SortedSet};
 use crate::text::Text;
@@ -239,6 +239,17 @@ pub struct PauseRequest {
     pub reason: Option<String>,
 }
 
+/// The audit trail of a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct ActList {
+    /// Newest first, out of the last 200 of the last week.
+    pub acts: Vec<ActInfo>,
+    /// The `cursor` of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 /// The calls under a room's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -422,6 +433,7 @@ impl From<RoomRequest> for RoomChange {
             duplicates: request.duplicates,
             lobby: request.lobby,
             invited: request.invited,
+            spotlight: None,
         }
     }
 }
@@ -443,6 +455,7 @@ impl From<RoomPatch> for RoomChange {
             duplicates: patch.duplicates,
             lobby: patch.lobby,
             invited: patch.invited,
+            spotlight: None,
         }
     }
 }

@@ -41,7 +41,7 @@ export interface RoomEvents {
   speaking: readonly ParticipantId[];
   /** The statistics of all tracks in the last second. */
   stats: ReadonlyMap<ParticipantId, ParticipantStats>;
-  /** A moderator muted the user; they may unmute themselves. */
+  /** A moderator muted the user, who may unmute unless the grant for the source is gone. */
   silenced: { readonly source: TrackSource };
   /** A video was paused because the downlink is too slow, or resumed. */
   video_paused: Pause;

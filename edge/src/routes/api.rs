@@ -77,6 +77,7 @@ pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Res
         OperationId::PauseRoom => rooms::pause(call).await,
         OperationId::ResumeRoom => rooms::resume(&call).await,
         OperationId::ListCalls => rooms::calls(&call).await,
+        OperationId::ListActs => rooms::audit(&call).await,
         OperationId::ListParticipants => participants::list(&call).await,
         OperationId::GetParticipant => participants::get(&call).await,
         OperationId::UpdateParticipant => participants::update(call).await,
@@ -178,6 +179,7 @@ pub(super) async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> 
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)

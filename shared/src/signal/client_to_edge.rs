@@ -125,7 +125,14 @@ pub enum ClientToEdge {
     /// Refuses a waiting guest; needs the grant `moderate` or `admit`.
     RefuseGuest { participant: ParticipantId },
     /// Mutes another participant's track until its publisher unmutes it with `set_muted`; needs the grant `moderate`.
-    MuteTrack { participant: ParticipantId, track: TrackId },
+    MuteTrack {
+        participant: ParticipantId,
+        track: TrackId,
+        /// Also takes the grant for the track's source, so that the publisher cannot unmute it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+        hold: bool,
+    },
     /// Changes a participant's name, metadata, grants, role or bandwidth; needs the grant `moderate`, or `metadata` for one's
     /// own metadata. Absent fields stay unchanged.
     UpdateParticipant {

@@ -70,6 +70,10 @@ pub struct RoomInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub quality: Option<QualityProfile>,
+    /// The participants whom a moderator shows large to everybody; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Vec<ParticipantId>>"))]
+    pub spotlight: Vec<ParticipantId>,
 }
 
 /// Participants who connect to each other, so that their media needs no node.
@@ -137,7 +141,8 @@ impl ParticipantInfo {
     #[must_use]
     pub const fn json_bytes_max(&self) -> usize {
         let texts = self.name.len().saturating_add(self.metadata.len()).saturating_mul(6);
-        texts.saturating_add(self.tracks.len().saturating_mul(256)).saturating_add(1_392)
+        let attributes = self.attributes.len().saturating_mul(72);
+        texts.saturating_add(self.tracks.len().saturating_mul(256)).saturating_add(attributes).saturating_add(848)
     }
 }
 
@@ -192,6 +197,12 @@ impl TrackSource {
                 Self::Camera => grants.camera,
                 Self::Screen | Self::ScreenAudio => grants.screen,
             }
+    }
+
+    /// True if a track without its grant stays, muted, because its participant may get the grant back at any time.
+    #[must_use]
+    pub const fn may_be_held(self) -> bool {
+        matches!(self, Self::Microphone | Self::Camera)
     }
 }
 

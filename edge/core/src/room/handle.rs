@@ -6,6 +6,7 @@ mod allowance;
 mod api;
 pub(crate) mod assignment;
 mod audience;
+mod audit;
 mod ban;
 mod chat;
 mod direct;
@@ -18,7 +19,7 @@ mod join;
 mod leave;
 mod loudest;
 mod moderate;
-mod mute;
+pub(crate) mod mute;
 pub(crate) mod negotiate;
 mod negotiation;
 mod node;
@@ -137,6 +138,7 @@ pub(crate) fn alarm(cx: &mut Context<'_>, deadline: Deadline) {
         Deadline::EmptyRoom => end::forget(cx),
         Deadline::Start => progress::settle(cx),
         Deadline::Duration => end::end(cx, CallEnd::TimeLimit, None),
+        Deadline::Act(number) => drop(cx.state.acts.remove(&number)),
         Deadline::Call(number) => drop(cx.state.calls.remove(&number)),
         // Handled at the end of the input.
         Deadline::Host
@@ -238,8 +240,8 @@ fn request_of(cx: &mut Context<'_>, caller: &Caller, message: ClientToEdge) -> R
         }
         ClientToEdge::ListBans {} => ban::list(cx, caller)?,
         ClientToEdge::ListAudience { after } => audience::list(cx, caller, after.as_ref()),
-        ClientToEdge::MuteTrack { participant, track } => {
-            moderate::moderate(cx, caller, Verb::MuteTrack { participant, track })?;
+        ClientToEdge::MuteTrack { participant, track, hold } => {
+            moderate::moderate(cx, caller, Verb::MuteTrack { participant, track, hold })?;
         }
         ClientToEdge::UpdateParticipant { participant, change } => {
             moderate::moderate(cx, caller, Verb::UpdateParticipant { participant, change })?;

@@ -1,6 +1,7 @@
 //! The data of a room: its tables, which remember what changed, and questions that concern several of them. Nothing is
 //! decided here.
 
+pub(crate) mod acts;
 pub(crate) mod allowances;
 pub(crate) mod assignments;
 pub(crate) mod bans;
@@ -25,6 +26,7 @@ pub(crate) mod tracks;
 pub(crate) mod used_tokens;
 
 use crate::SocketId;
+use crate::room::state::acts::Act;
 use crate::room::state::allowances::Allowance;
 use crate::room::state::assignments::{Assignment, Link};
 use crate::room::state::bans::{Ban, Departed};
@@ -72,6 +74,8 @@ pub(crate) struct State {
     pub(crate) guests: Table<ParticipantId, Guest>,
     /// Past calls, numbered in their order.
     pub(crate) calls: Table<u64, PastCall>,
+    /// The audit trail, numbered in its order.
+    pub(crate) acts: Table<u64, Act>,
     /// Not stored: from the sockets' attachments.
     pub(crate) sockets: Table<SocketId, Socket>,
 }
@@ -93,6 +97,7 @@ impl State {
             used_tokens,
             guests,
             calls,
+            acts,
             unstored,
         } = snapshot;
         let mut negotiated = Table::new(negotiated);
@@ -116,6 +121,7 @@ impl State {
             used_tokens: Table::new(used_tokens),
             guests: Table::new(guests),
             calls: Table::new(calls),
+            acts: Table::new(acts),
             sockets: Table::new(SortedMap::new()),
         }
     }
@@ -186,6 +192,7 @@ impl State {
             public: meta.rules.is_public(),
             features: meta.rules.features,
             quality: meta.rules.quality,
+            spotlight: meta.spotlight.clone(),
         })
     }
 

@@ -177,7 +177,7 @@ fn an_unreadable_participant_comes_back_and_nobody_else_has_to() {
         }
         let outputs = wake(&mut stage);
         assert_eq!(sent_back(&outputs), 1, "{prefix}: {outputs:?}");
-        let expected = ["assignment", "chat", "member", "meta", "negotiated", "recording", "session"];
+        let expected = ["act", "assignment", "chat", "member", "meta", "negotiated", "recording", "session"];
         assert_eq!(kinds(&stage), expected, "{prefix}");
         assert!(stage.rows.contains_key("member/ada"), "{prefix}");
         if prefix == "session/" {
@@ -274,5 +274,5 @@ fn a_room_that_has_forgotten_itself_keeps_its_recordings() {
     stage.rows.insert("moon".into(), "of another version".into());
     let outputs = wake(&mut stage);
     assert_eq!(sent_back(&outputs), 2, "{outputs:?}");
-    assert_eq!(kinds(&stage), ["moon", "recording"]);
+    assert_eq!(kinds(&stage), ["act", "moon", "recording"]);
 }

@@ -15,7 +15,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, RoleName, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 36] = [
+const SCRIPTS: [&str; 38] = [
     "join",
     "mute",
     "slots",
@@ -52,6 +52,8 @@ const SCRIPTS: [&str; 36] = [
     "node-away",
     "roles",
     "succession",
+    "held",
+    "audit",
 ];
 
 #[test]
@@ -331,9 +333,16 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["lowers"] => ClientToEdge::RaiseHand { raised: false },
         ["lowers", whom] => ClientToEdge::LowerHand { participant: id(whom) },
         [verb @ ("kicks" | "bans" | "lists" | "pardons" | "admits" | "turns"), rest @ ..] => expels(verb, rest),
-        ["silences", whom, track] => {
-            ClientToEdge::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
-        }
+        ["silences", whom, track] => ClientToEdge::MuteTrack {
+            participant: id(whom),
+            track: TrackId::parse(track).expect("a track"),
+            hold: false,
+        },
+        ["holds", whom, track] => ClientToEdge::MuteTrack {
+            participant: id(whom),
+            track: TrackId::parse(track).expect("a track"),
+            hold: true,
+        },
         ["names", whom, name] => ClientToEdge::UpdateParticipant {
             participant: id(whom),
             change: ParticipantChange { name: Some((*name).into()), metadata: Some("m".into()), ..Default::default() },

@@ -127,6 +127,11 @@ impl Stage {
         self.sleep()
     }
 
+    /// The keys of the rows, without those of the audit trail.
+    pub(crate) fn left(&self) -> Vec<&str> {
+        self.rows.keys().map(String::as_str).filter(|key| !key.starts_with("act/")).collect()
+    }
+
     pub(crate) fn timeout(&self) -> Option<UnixMillis> {
         self.room.poll_timeout()
     }

@@ -3,7 +3,7 @@
 
 use crate::roles;
 use crate::room::context::Context;
-use crate::room::handle::standing;
+use crate::room::handle::{audit, standing};
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
 use crate::room::state::members::Member;
@@ -60,6 +60,7 @@ fn succeed(cx: &mut Context<'_>, absent: Host) -> Option<Host> {
         candidates.filter_map(|member| Some((place(&member)?, member.id.clone()))).min_by_key(|(place, _)| *place)?.1;
     // Nobody who vouches for the deployment chose them, so their decisions end with the room.
     appoint(cx, Judge::Guest, &next, &roles::host());
+    audit::note_succession(cx.state, cx.now, &next, &roles::host());
     Some(Host { participant: next, until: None })
 }
 

@@ -3,7 +3,7 @@
 use crate::roles;
 use crate::room::asks::Verb;
 use crate::room::context::{Caller, Context};
-use crate::room::handle::{ban, end, guest, host, leave, mute, pause, rules, standing, start};
+use crate::room::handle::{audit, ban, end, guest, host, leave, mute, pause, rules, standing, start};
 use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
@@ -67,29 +67,33 @@ pub(crate) fn moderate(cx: &mut Context<'_>, caller: &Caller, verb: Verb) -> Res
     check_host(cx.state, &caller.participant, &verb)?;
     // Answered first, because the request may remove its own sender.
     cx.done(caller);
+    if !concerns_oneself(&caller.participant, &verb) {
+        audit::note(cx.state, cx.now, Some(&caller.participant), &verb);
+    }
     carry_out(cx, judge, verb);
     Ok(())
 }
 
 /// True if a participant's grants allow the verb.
 fn may(member: &Member, verb: &Verb) -> bool {
-    let is_own_metadata = |participant: &ParticipantId, change: &ParticipantChange| {
-        let rest = ParticipantChange { metadata: None, ..change.clone() };
-        *participant == member.id && rest == ParticipantChange::default()
-    };
     match verb {
         Verb::AnswerGuest { .. } => member.may_admit(),
-        Verb::UpdateParticipant { participant, change } if is_own_metadata(participant, change) => {
-            member.grants.metadata || member.grants.moderate
-        }
-        _ => member.grants.moderate,
+        _ => member.grants.moderate || member.grants.metadata && concerns_oneself(&member.id, verb),
     }
+}
+
+/// True for a change of one's own metadata and of nothing else.
+fn concerns_oneself(by: &ParticipantId, verb: &Verb) -> bool {
+    let Verb::UpdateParticipant { participant, change } = verb else { return false };
+    participant == by && ParticipantChange { metadata: None, ..change.clone() } == ParticipantChange::default()
 }
 
 /// Returns an error if the verb concerns the host, about whom this participant may not decide.
 fn check_host(state: &State, by: &ParticipantId, verb: &Verb) -> Result<(), ModerationError> {
     let is_grave = match verb {
-        Verb::Remove { participant, .. } => host::concerns(state, participant),
+        Verb::Remove { participant, .. } | Verb::MuteTrack { participant, hold: true, .. } => {
+            host::concerns(state, participant)
+        }
         Verb::UpdateParticipant { participant, change } => {
             let makes_host = change.role.as_ref().is_some_and(|role| role.as_str() == roles::HOST);
             makes_host || (change.role.is_some() || change.grants.is_some()) && host::concerns(state, participant)
@@ -130,7 +134,7 @@ pub(crate) fn check_verb(cx: &Context<'_>, judge: Judge, verb: &Verb) -> Result<
             let unknown = || ModerationError::UnknownGuest { participant: participant.clone() };
             guest::is_waiting(state, participant).then_some(()).ok_or_else(unknown)
         }
-        Verb::MuteTrack { participant, track } => {
+        Verb::MuteTrack { participant, track, .. } => {
             let has = member(participant)?.tracks.iter().any(|of_member| of_member.id == *track);
             let unknown = || ModerationError::UnknownTrack { participant: participant.clone(), track: track.clone() };
             has.then_some(()).ok_or_else(unknown)
@@ -138,7 +142,14 @@ pub(crate) fn check_verb(cx: &Context<'_>, judge: Judge, verb: &Verb) -> Result<
         Verb::Start => check_call(state, start::may_start),
         Verb::Pause { .. } => check_call(state, pause::may_pause),
         Verb::Resume => check_call(state, pause::may_resume),
-        Verb::UpdateRoom { .. } | Verb::End { .. } => Ok(()),
+        Verb::UpdateRoom { change } => {
+            let is_seen = |id: &ParticipantId| state.members.get(id).is_some_and(|member| !member.grants.hidden);
+            let absent = change.spotlight.iter().flatten().find(|participant| !is_seen(participant));
+            let unknown =
+                |participant: &ParticipantId| ModerationError::UnknownParticipant { participant: participant.clone() };
+            absent.map_or(Ok(()), |participant| Err(unknown(participant)))
+        }
+        Verb::End { .. } => Ok(()),
     }
 }
 
@@ -183,7 +194,8 @@ pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
         }
         Verb::LiftBan { participant } => ban::lift(cx.state, cx.now, &participant),
         Verb::AnswerGuest { participant, admit } => guest::answer(cx.state, cx.now, &participant, admit),
-        Verb::MuteTrack { participant, track } => mute::silence(cx, &participant, &track),
+        Verb::MuteTrack { participant, track, hold: false } => mute::silence(cx, &participant, &track),
+        Verb::MuteTrack { participant, track, hold: true } => mute::hold(cx, judge, &participant, &track),
         Verb::UpdateParticipant { participant, change } => {
             update_participant(cx, judge, &participant, change);
         }
@@ -242,6 +254,9 @@ pub(crate) fn update_room(state: &mut State, change: &RoomChange) {
     let is_schedulable = matches!(meta.call.state, CallState::Scheduled | CallState::Created);
     if let Some(at) = change.starts_at.filter(|_| is_schedulable) {
         meta.starts_at = Some(at);
+    }
+    if let Some(spotlight) = &change.spotlight {
+        meta.spotlight.clone_from(spotlight);
     }
     rules::change(state, change);
 }

@@ -1,30 +1,44 @@
 //! Mutes and unmutes tracks.
 
 use crate::room::context::{Caller, Context};
+use crate::room::handle::standing;
 use crate::room::outbox::Reason;
-use shared::signal::EdgeToClient;
+use crate::room::state::State;
+use crate::room::state::bans::Judge;
+use crate::room::state::members::Member;
+use crate::room::state::tracks::Track;
+use shared::signal::{EdgeToClient, TrackSource};
+use shared::token::Grants;
 use shared::{ErrorCode, Mid, ParticipantId, TrackId};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SetMutedError {
     #[error("section {mid} publishes nothing")]
     UnknownTrack { mid: Mid },
+    #[error("a moderator has taken the grant for {of:?}")]
+    IsHeld { of: TrackSource },
 }
 
 impl Reason for SetMutedError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownTrack { .. } => ErrorCode::UnknownTrack,
+            Self::IsHeld { .. } => ErrorCode::Forbidden,
         }
     }
 }
 
 pub(crate) fn set_muted(cx: &mut Context<'_>, caller: &Caller, mid: &Mid, muted: bool) -> Result<(), SetMutedError> {
     let participant = &caller.participant;
-    let tracks = cx.state.members.get(participant).map_or(&[][..], |member| &member.tracks);
-    let Some(before) = tracks.iter().find(|track| track.mid == *mid).map(|track| track.muted) else {
+    let member = cx.state.members.get(participant);
+    let track = member.and_then(|member| Some((member, member.tracks.iter().find(|track| track.mid == *mid)?)));
+    let Some((member, track)) = track else {
         return Err(SetMutedError::UnknownTrack { mid: mid.clone() });
     };
+    let (before, of) = (track.muted, track.source);
+    if !muted && !of.is_granted(member.grants) {
+        return Err(SetMutedError::IsHeld { of });
+    }
     let mut next_csrc = cx.state.meta().map_or(1, |meta| meta.next_csrc);
     if before != muted
         && let Some(member) = cx.state.members.get_mut(participant)
@@ -40,6 +54,38 @@ pub(crate) fn set_muted(cx: &mut Context<'_>, caller: &Caller, mid: &Mid, muted:
     }
     cx.done(caller);
     Ok(())
+}
+
+/// Takes the grant for the source of a track, so that its publisher cannot unmute it.
+pub(crate) fn hold(cx: &mut Context<'_>, judge: Judge, participant: &ParticipantId, track: &TrackId) {
+    let Some(member) = cx.state.members.get(participant) else { return };
+    let source = member.tracks.iter().find(|of_member| of_member.id == *track).map(|track| track.source);
+    let grants = match source {
+        Some(TrackSource::Microphone) => Grants { microphone: false, ..member.grants },
+        Some(TrackSource::Camera) => Grants { camera: false, ..member.grants },
+        Some(TrackSource::Screen | TrackSource::ScreenAudio) => Grants { screen: false, ..member.grants },
+        None => return,
+    };
+    standing::regrant(cx.state, cx.now, judge, participant, grants);
+}
+
+/// Mutes the tracks whose sources their participants may not publish.
+pub(crate) fn settle(state: &mut State) {
+    let is_free = |member: &Member, track: &Track| !track.silenced && !track.source.is_granted(member.grants);
+    let touched = state.members.changed().iter().filter_map(|id| state.members.get(id));
+    let offends = |member: &&Member| all_tracks(member).any(|track| is_free(member, track));
+    for participant in touched.filter(offends).map(|member| member.id.clone()).collect::<Vec<_>>() {
+        let Some(member) = state.members.get_mut(&participant) else { continue };
+        let grants = member.grants;
+        let waiting = member.waiting.iter_mut().flat_map(|waiting| &mut waiting.tracks);
+        for track in member.tracks.iter_mut().chain(waiting).filter(|track| !track.source.is_granted(grants)) {
+            (track.muted, track.silenced) = (true, true);
+        }
+    }
+}
+
+fn all_tracks(member: &Member) -> impl Iterator<Item = &Track> {
+    member.tracks.iter().chain(member.waiting.iter().flat_map(|waiting| &waiting.tracks))
 }
 
 pub(crate) fn silence(cx: &mut Context<'_>, participant: &ParticipantId, track: &TrackId) {

@@ -79,7 +79,8 @@ impl Negotiation<'_> {
     pub(crate) fn check(&self) -> Result<(), NegotiationError> {
         let mut seen = SortedSet::new();
         for intent in self.intents {
-            if !intent.source.is_granted(self.grants) {
+            let may = intent.source.may_be_held() && self.grants.publish || intent.source.is_granted(self.grants);
+            if !may {
                 return Err(NegotiationError::MayNotPublish { of: intent.source });
             }
             if !self.rules.admits(intent.source) {

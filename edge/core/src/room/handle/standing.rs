@@ -4,6 +4,7 @@ use crate::room::state::State;
 use crate::room::state::bans::Judge;
 use crate::room::state::members::Member;
 use crate::room::state::standings::{Known, Lost, Standing, grants};
+use crate::room::state::tracks::Track;
 use shared::signal::ParticipantChange;
 use shared::token::Grants;
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
@@ -51,8 +52,9 @@ pub(crate) fn regrant(state: &mut State, now: UnixMillis, judge: Judge, particip
 /// Ends the tracks that the participant may no longer publish.
 fn end_tracks(member: &mut Member) {
     let grants = member.grants;
-    member.tracks.retain(|track| track.source.is_granted(grants));
-    member.waiting.iter_mut().for_each(|waiting| waiting.tracks.retain(|track| track.source.is_granted(grants)));
+    let stays = |track: &Track| track.source.is_granted(grants) || grants.publish && track.source.may_be_held();
+    member.tracks.retain(stays);
+    member.waiting.iter_mut().for_each(|waiting| waiting.tracks.retain(stays));
 }
 
 /// Returns an error if a participant's token for `record` may no longer be used over HTTP.

@@ -1,6 +1,7 @@
 //! Keeps the deadlines in step with the state.
 
 use crate::room::state::State;
+use crate::room::state::acts::Act;
 use crate::room::state::assignments::Assignment;
 use crate::room::state::bans::Ban;
 use crate::room::state::deadlines::{Deadline, Deadlines};
@@ -38,6 +39,9 @@ pub(crate) fn update(deadlines: &mut Deadlines, state: &mut State) {
     }
     for jti in state.used_tokens.changed() {
         deadlines.set(Deadline::UsedToken(jti.clone()), state.used_tokens.get(jti).map(|used| used.until));
+    }
+    for number in state.acts.changed() {
+        deadlines.set(Deadline::Act(*number), state.acts.get(number).map(Act::until));
     }
     for number in state.calls.changed() {
         deadlines.set(Deadline::Call(*number), state.calls.get(number).map(|call| call.until));
@@ -80,6 +84,9 @@ pub(crate) fn all(state: &State) -> Deadlines {
     }
     for (jti, used) in state.used_tokens.iter() {
         deadlines.set(Deadline::UsedToken(jti.clone()), Some(used.until));
+    }
+    for (number, act) in state.acts.iter() {
+        deadlines.set(Deadline::Act(*number), Some(act.until()));
     }
     for (number, call) in state.calls.iter() {
         deadlines.set(Deadline::Call(*number), Some(call.until));

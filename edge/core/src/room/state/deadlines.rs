@@ -40,6 +40,8 @@ pub(crate) enum Deadline {
     Host,
     /// The call's longest duration is over.
     Duration,
+    /// An act in the audit trail is forgotten.
+    Act(u64),
     /// A past call is forgotten.
     Call(u64),
     /// Gathered changes to the roster are announced.

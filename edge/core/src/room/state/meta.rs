@@ -67,6 +67,8 @@ pub(crate) struct Meta {
     /// `None` if nobody with that role has joined, and if nobody could take it over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) host: Option<Host>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) spotlight: Vec<ParticipantId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +148,7 @@ impl Meta {
             starts_at: None,
             rules: Rules::default(),
             host: None,
+            spotlight: Vec::new(),
         }
     }
 }
