@@ -46,7 +46,7 @@ pub struct JoinClaims {
     pub guest: Option<Guest>,
 }
 
-/// What the application says about a participant, such as its role there.
+/// The application's own facts about a participant, such as its role there.
 pub type Attributes = SortedMap<Attribute, Attribute>;
 
 /// The edge's record of an admitted guest.

@@ -27,7 +27,6 @@ function on(participant: Participant | null): string[] {
   return Object.entries(permissionsOf(participant)).flatMap(([name, value]) => (value === true ? [name] : []));
 }
 
-// Holds S1-ROOM-03.
 describe("permissions", () => {
   test("follow the grants", () => {
     expect(on(null)).toEqual([]);
@@ -39,6 +38,7 @@ describe("permissions", () => {
     expect(permissionsOf(self({}, "host"))).toMatchObject({ role: "host", attributes: { role: "therapist" } });
   });
 
+  // Holds S1-ROOM-03.
   test("reach the components inside the provider, and nobody else", () => {
     const Shown = () => <p>{usePermissions().moderate ? "moderates" : "listens"}</p>;
     const room = (participant: Participant): Room => ({ on: () => () => undefined, snapshot: { self: participant } as RoomSnapshot }) as unknown as Room;

@@ -4,11 +4,11 @@ import type { ReactNode } from "react";
 import { createContext, useContext, useMemo } from "react";
 import { useRoom } from "./use-room";
 
-/** What the user may do now. The edge decides in the end; these tell what to show. */
+/** The user's permissions now. The edge decides in the end; these tell a page which controls to show. */
 export interface Permissions extends Omit<AllGrants, "publish" | "hidden"> {
   /** The role of the deployment that gave the permissions. */
   readonly role: string;
-  /** What the application says about the user, such as a role of its own. */
+  /** The application's own facts about the user, such as a role there. */
   readonly attributes: Readonly<Record<string, string>>;
 }
 

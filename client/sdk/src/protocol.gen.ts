@@ -416,7 +416,7 @@ grants?: Grants,
  */
 role?: RoleName, 
 /**
- * What the application says about the participant; absent if it says nothing.
+ * The application's own facts about the participant; absent if there are none.
  */
 attributes?: { readonly [name: string]: string }, 
 /**

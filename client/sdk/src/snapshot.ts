@@ -95,7 +95,7 @@ export interface Participant {
   readonly grants: AllGrants;
   /** The role that gave the grants; `participant` if the token named none. */
   readonly role: string;
-  /** What the application says about the participant. */
+  /** The application's own facts about the participant. */
   readonly attributes: Readonly<Record<string, string>>;
   /** Limits on the participant's media; empty if there are none. */
   readonly bandwidth: Bandwidth;

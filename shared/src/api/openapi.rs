@@ -66,6 +66,9 @@ struct Words {
     success: (u16, &'static str),
 }
 
+const AUDIT: &str =
+    "Lists the acts of moderators and of the application in the last week, even after the room has ended.";
+
 const fn words(id: OperationId) -> Words {
     let (id, summary, success) = match id {
         OperationId::CreateToken => ("create_token", "Issues a join token.", (201, "The token.")),
@@ -90,11 +93,7 @@ const fn words(id: OperationId) -> Words {
             "Lists the current call, and those that were active in the last week, even after the room has ended.",
             (200, "The calls."),
         ),
-        OperationId::ListActs => (
-            "list_acts",
-            "Lists what moderators and the application did in the last week, even after the room has ended.",
-            (200, "The audit trail."),
-        ),
+        OperationId::ListActs => ("list_acts", AUDIT, (200, "One page.")),
         OperationId::ListParticipants => {
             ("list_participants", "Lists the participants in a room.", (200, "The participants."))
         }

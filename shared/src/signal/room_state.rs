@@ -114,7 +114,7 @@ pub struct ParticipantInfo {
     #[serde(default, skip_serializing_if = "RoleName::is_default")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<RoleName>"))]
     pub role: RoleName,
-    /// What the application says about the participant; absent if it says nothing.
+    /// The application's own facts about the participant; absent if there are none.
     #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "{ readonly [name: string]: string }"))]
     #[cfg_attr(

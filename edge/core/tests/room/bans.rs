@@ -7,12 +7,9 @@ use shared::token::{Grants, Guest};
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
 
 const MICROPHONE: [(TrackSource, bool); 1] = [(TrackSource::Microphone, false)];
-pub(crate) const HOST: Grants =
-    Grants { publish: true, subscribe: true, chat: true, moderate: true, record: true, ..Grants::NONE };
-pub(crate) const VIEWER: Grants =
-    Grants { publish: false, subscribe: true, chat: true, moderate: false, record: false, ..Grants::NONE };
-pub(crate) const SPEAKER: Grants =
-    Grants { publish: true, subscribe: true, chat: false, moderate: false, record: false, ..Grants::NONE };
+pub(crate) const HOST: Grants = Grants { publish: true, moderate: true, record: true, ..VIEWER };
+pub(crate) const VIEWER: Grants = Grants { subscribe: true, chat: true, ..Grants::NONE };
+pub(crate) const SPEAKER: Grants = Grants { publish: true, subscribe: true, ..Grants::NONE };
 pub(crate) const HOUR_MS: u64 = 3_600_000;
 
 pub(crate) fn id(name: &str) -> ParticipantId {

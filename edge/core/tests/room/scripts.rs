@@ -306,6 +306,7 @@ fn resume(stage: &mut Stage, participant: &str, how: &[&str]) -> ClientToEdge {
 fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
     let participant = participant_of(name);
     let message = match words {
+        [verb @ ("holds" | "makes" | "says"), rest @ ..] => judges(verb, &participant, rest),
         ["opens", "as", role] => return stage.open_with_role(name, role),
         ["opens", options @ ..] => return opens(stage, name, options),
         ["reopens"] => {
@@ -338,11 +339,6 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             track: TrackId::parse(track).expect("a track"),
             hold: false,
         },
-        ["holds", whom, track] => ClientToEdge::MuteTrack {
-            participant: id(whom),
-            track: TrackId::parse(track).expect("a track"),
-            hold: true,
-        },
         ["names", whom, name] => ClientToEdge::UpdateParticipant {
             participant: id(whom),
             change: ParticipantChange { name: Some((*name).into()), metadata: Some("m".into()), ..Default::default() },
@@ -350,11 +346,6 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["grants", whom, letters] => ClientToEdge::UpdateParticipant {
             participant: id(whom),
             change: ParticipantChange { grants: Some(grants_of(letters)), ..ParticipantChange::default() },
-        },
-        ["makes", whom, role] => ClientToEdge::UpdateParticipant { participant: id(whom), change: role_of(role) },
-        ["says", text] => ClientToEdge::UpdateParticipant {
-            participant: id(&participant),
-            change: ParticipantChange { metadata: Some((*text).into()), ..ParticipantChange::default() },
         },
         ["narrows", whom, send, receive] => {
             ClientToEdge::UpdateParticipant { participant: id(whom), change: bandwidth_of(send, receive) }
@@ -376,6 +367,22 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         _ => panic!("no client does {words:?}"),
     };
     stage.say(name, message).1
+}
+
+/// Held tracks, roles, and a participant's own metadata.
+fn judges(verb: &str, participant: &str, words: &[&str]) -> ClientToEdge {
+    match (verb, words) {
+        ("holds", [whom, track]) => {
+            let track = TrackId::parse(track).expect("a track");
+            ClientToEdge::MuteTrack { participant: id(whom), track, hold: true }
+        }
+        ("makes", [whom, role]) => ClientToEdge::UpdateParticipant { participant: id(whom), change: role_of(role) },
+        ("says", [text]) => ClientToEdge::UpdateParticipant {
+            participant: id(participant),
+            change: ParticipantChange { metadata: Some((*text).into()), ..ParticipantChange::default() },
+        },
+        _ => panic!("no client {verb} {words:?}"),
+    }
 }
 
 /// Kicks, bans, pardons and the lobby's decisions.

@@ -1,20 +1,17 @@
 //! The shell's part, played by the test: sockets, storage, clock, the Fleet object, and clients that remember the
 //! messages they received.
 
+use crate::deployment::{claims_of, config, resume_keys, room_id};
 use crate::offers::Connection;
 use crate::stored;
 use edge_core::fleet::{PlaceAnswer, Placement, Relays};
-use edge_core::roles::Roles;
-use edge_core::room::{Attachment, Config, Input, Output, ResumeKeys, Room};
+use edge_core::room::{Attachment, Input, Output, Room};
 use edge_core::{Random, SocketId};
 use shared::control::{NodeToRoom, RecordingReport, RoomToNode, SegmentOutcome};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
-use shared::token::{Attributes, Bandwidth, Grants, Guest, JoinClaims, TicketClaims};
-use shared::turn_credential::TurnKeys;
-use shared::{
-    AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoleName, RoomId, SessionId, TokenId, UnixMillis,
-};
+use shared::token::{Grants, Guest, JoinClaims, TicketClaims};
+use shared::{AttemptId, Mid, NodeId, RecordingId, Region, RoleName, SessionId, TokenId, UnixMillis};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -469,51 +466,6 @@ pub(crate) fn participant_of(name: &str) -> String {
 
 pub(crate) fn region(name: &str) -> Region {
     Region::parse(name).expect("a name")
-}
-
-pub(crate) fn turn_keys() -> TurnKeys {
-    TurnKeys::parse("k:a secret of more than thirty-two bytes").expect("keys")
-}
-
-fn claims_of(name: &str, grants: Grants) -> JoinClaims {
-    let id = participant_of(name);
-    JoinClaims {
-        sub: ParticipantId::parse(&id).expect("a name"),
-        room: room_id(),
-        name: id.to_uppercase(),
-        grants,
-        role: None,
-        attributes: Attributes::new(),
-        bandwidth: Bandwidth::default(),
-        participants_max: None,
-        jti: None,
-        jti_until: None,
-        guest: None,
-    }
-}
-
-/// The deployment's own roles, besides the built-in ones.
-const ROLES: &str = r#"{ "roles": {
-    "observer": { "hidden": true, "record": true }, "speaker": { "camera": false, "screen": false, "metadata": true },
-    "receptionist": { "admit": true }
-} }"#;
-
-fn resume_keys() -> ResumeKeys {
-    ResumeKeys::derived([b"a secret of more than thirty-two bytes".as_slice()])
-}
-
-fn config() -> Config {
-    Config {
-        ice_servers: Vec::new(),
-        turn_keys: Some(turn_keys()),
-        resume_keys: resume_keys(),
-        can_record: true,
-        roles: Roles::parse(ROLES).expect("valid"),
-    }
-}
-
-fn room_id() -> RoomId {
-    RoomId::parse("daily").expect("a name")
 }
 
 /// The attachment after a sleep.

@@ -195,7 +195,9 @@ pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
         Verb::LiftBan { participant } => ban::lift(cx.state, cx.now, &participant),
         Verb::AnswerGuest { participant, admit } => guest::answer(cx.state, cx.now, &participant, admit),
         Verb::MuteTrack { participant, track, hold: false } => mute::silence(cx, &participant, &track),
-        Verb::MuteTrack { participant, track, hold: true } => mute::hold(cx, judge, &participant, &track),
+        Verb::MuteTrack { participant, track, hold: true } => {
+            standing::hold(cx.state, cx.now, judge, &participant, &track);
+        }
         Verb::UpdateParticipant { participant, change } => {
             update_participant(cx, judge, &participant, change);
         }

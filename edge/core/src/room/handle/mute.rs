@@ -1,14 +1,11 @@
 //! Mutes and unmutes tracks.
 
 use crate::room::context::{Caller, Context};
-use crate::room::handle::standing;
 use crate::room::outbox::Reason;
 use crate::room::state::State;
-use crate::room::state::bans::Judge;
 use crate::room::state::members::Member;
 use crate::room::state::tracks::Track;
 use shared::signal::{EdgeToClient, TrackSource};
-use shared::token::Grants;
 use shared::{ErrorCode, Mid, ParticipantId, TrackId};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,19 +51,6 @@ pub(crate) fn set_muted(cx: &mut Context<'_>, caller: &Caller, mid: &Mid, muted:
     }
     cx.done(caller);
     Ok(())
-}
-
-/// Takes the grant for the source of a track, so that its publisher cannot unmute it.
-pub(crate) fn hold(cx: &mut Context<'_>, judge: Judge, participant: &ParticipantId, track: &TrackId) {
-    let Some(member) = cx.state.members.get(participant) else { return };
-    let source = member.tracks.iter().find(|of_member| of_member.id == *track).map(|track| track.source);
-    let grants = match source {
-        Some(TrackSource::Microphone) => Grants { microphone: false, ..member.grants },
-        Some(TrackSource::Camera) => Grants { camera: false, ..member.grants },
-        Some(TrackSource::Screen | TrackSource::ScreenAudio) => Grants { screen: false, ..member.grants },
-        None => return,
-    };
-    standing::regrant(cx.state, cx.now, judge, participant, grants);
 }
 
 /// Mutes the tracks whose sources their participants may not publish.

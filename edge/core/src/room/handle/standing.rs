@@ -5,9 +5,9 @@ use crate::room::state::bans::Judge;
 use crate::room::state::members::Member;
 use crate::room::state::standings::{Known, Lost, Standing, grants};
 use crate::room::state::tracks::Track;
-use shared::signal::ParticipantChange;
+use shared::signal::{ParticipantChange, TrackSource};
 use shared::token::Grants;
-use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
+use shared::{ErrorCode, ParticipantId, TrackId, UnixMillis, limits};
 
 pub(crate) fn standing_grants(state: &State, participant: &ParticipantId, token: Grants) -> Grants {
     match (state.members.get(participant), state.standings.get(participant)) {
@@ -47,6 +47,19 @@ pub(crate) fn regrant(state: &mut State, now: UnixMillis, judge: Judge, particip
     member.grants = grants.in_force();
     end_tracks(member);
     member.change.grants = Some(grants);
+}
+
+/// Takes the grant for the source of a track, so that its publisher cannot unmute it.
+pub(crate) fn hold(state: &mut State, now: UnixMillis, judge: Judge, participant: &ParticipantId, track: &TrackId) {
+    let Some(member) = state.members.get(participant) else { return };
+    let source = member.tracks.iter().find(|of_member| of_member.id == *track).map(|track| track.source);
+    let grants = match source {
+        Some(TrackSource::Microphone) => Grants { microphone: false, ..member.grants },
+        Some(TrackSource::Camera) => Grants { camera: false, ..member.grants },
+        Some(TrackSource::Screen | TrackSource::ScreenAudio) => Grants { screen: false, ..member.grants },
+        None => return,
+    };
+    regrant(state, now, judge, participant, grants);
 }
 
 /// Ends the tracks that the participant may no longer publish.
