@@ -44,7 +44,7 @@ describe("golden messages", () => {
 
   /** Fields of participants, rooms, ICE servers and bans that are omitted when empty. */
   const absent: readonly string[] =
-    ["metadata", "grants", "bandwidth", "send_bps_max", "receive_bps_max", "hand_raised_at", "username", "credential", "audience", "resume_spread_ms", "state", "room_type", "public", "features", "quality", "starts_at", "started_at", "ends_at", "address", "revision", "difference", "link", "sdp", "candidates", "ufrag", "peer_to_peer_max", "direct", "role", "attributes", "microphone", "camera", "screen", "admit", "hidden", "spotlight"];
+    ["metadata", "grants", "bandwidth", "send_bps_max", "receive_bps_max", "hand_raised_at", "username", "credential", "audience", "resume_spread_ms", "state", "room_type", "public", "features", "quality", "starts_at", "started_at", "ends_at", "address", "revision", "difference", "link", "sdp", "candidates", "ufrag", "peer_to_peer_max", "direct", "role", "attributes", "microphone", "camera", "screen", "admit", "hidden", "spotlight", "held"];
 
   test.each(messages)("$type is understood with every part as its type has it, and not otherwise", (message) => {
     for (const path of paths(message).filter(([field]) => field !== "type")) {

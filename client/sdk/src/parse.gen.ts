@@ -222,6 +222,7 @@ export const FRAMES: Frames = {
     room: roomInfo,
   },
   track_muted: {
+    held: orAbsent(flag),
     mid: text,
   },
   participant_updated: {

@@ -892,7 +892,11 @@ in_reply_to: number | null, code: ErrorCode, message: string, } | { "type": "ref
 /**
  * The section that publishes it.
  */
-mid: Mid, } | { "type": "participant_updated", participant: ParticipantInfo, } | { "type": "participant_left", participant: ParticipantId, reason: LeaveReason, } | { "type": "roster_changed", changed: Array<ParticipantInfo>, left: Array<Departure>, 
+mid: Mid, 
+/**
+ * True if the client cannot unmute it, because it may not publish the source.
+ */
+held?: boolean, } | { "type": "participant_updated", participant: ParticipantInfo, } | { "type": "participant_left", participant: ParticipantId, reason: LeaveReason, } | { "type": "roster_changed", changed: Array<ParticipantInfo>, left: Array<Departure>, 
 /**
  * Names this state of the roster, for `resume`; only in the last of several messages.
  */

@@ -130,6 +130,10 @@ pub enum EdgeToClient {
     TrackMuted {
         /// The section that publishes it.
         mid: Mid,
+        /// True if the client cannot unmute it, because it may not publish the source.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+        held: bool,
     },
     /// A participant's name, grants, role, tracks, mute state or connection changed.
     ParticipantUpdated {

@@ -126,7 +126,7 @@ impl Names {
             EdgeToClient::RosterChanged { changed, left, .. } => {
                 format!("roster changes: {} here, {} left", changed.len(), left.len())
             }
-            EdgeToClient::TrackMuted { mid } => format!("muted {mid}"),
+            EdgeToClient::TrackMuted { mid, held } => format!("{} {mid}", if *held { "held" } else { "muted" }),
             EdgeToClient::Chat { messages } => {
                 let words = messages.iter().map(|said| format!("{} {}: {:?}", said.number, said.name, said.text));
                 format!("chat {}", words.collect::<Vec<_>>().join(", "))

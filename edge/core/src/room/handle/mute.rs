@@ -2,10 +2,10 @@
 
 use crate::room::context::{Caller, Context};
 use crate::room::outbox::Reason;
-use crate::room::state::State;
 use crate::room::state::members::Member;
 use crate::room::state::tracks::Track;
 use shared::signal::{EdgeToClient, TrackSource};
+use shared::sorted::SortedSet;
 use shared::{ErrorCode, Mid, ParticipantId, TrackId};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +54,8 @@ pub(crate) fn set_muted(cx: &mut Context<'_>, caller: &Caller, mid: &Mid, muted:
 }
 
 /// Mutes the tracks whose sources their participants may not publish.
-pub(crate) fn settle(state: &mut State) {
+pub(crate) fn settle(cx: &mut Context<'_>) {
+    let state = &mut *cx.state;
     let is_free = |member: &Member, track: &Track| !track.silenced && !track.source.is_granted(member.grants);
     let touched = state.members.changed().iter().filter_map(|id| state.members.get(id));
     let offends = |member: &&Member| all_tracks(member).any(|track| is_free(member, track));
@@ -62,8 +63,18 @@ pub(crate) fn settle(state: &mut State) {
         let Some(member) = state.members.get_mut(&participant) else { continue };
         let grants = member.grants;
         let waiting = member.waiting.iter_mut().flat_map(|waiting| &mut waiting.tracks);
+        let mut mids = SortedSet::new();
         for track in member.tracks.iter_mut().chain(waiting).filter(|track| !track.source.is_granted(grants)) {
+            if !track.silenced {
+                mids.insert(track.mid.clone());
+            }
             (track.muted, track.silenced) = (true, true);
+        }
+        // An answer with the roster tells it already.
+        let is_told = cx.outbox.replies.iter().any(|(told, reply)| *told == participant && reply.is_full());
+        if let Some(socket) = member.socket.filter(|_| member.answered && !is_told) {
+            mids.into_iter()
+                .for_each(|mid| cx.outbox.send_client(socket, EdgeToClient::TrackMuted { mid, held: true }));
         }
     }
 }
@@ -81,6 +92,6 @@ pub(crate) fn silence(cx: &mut Context<'_>, participant: &ParticipantId, track: 
         mid.get_or_insert_with(|| track.mid.clone());
     }
     if let (true, Some(socket), Some(mid)) = (member.answered, member.socket, mid) {
-        cx.outbox.send_client(socket, EdgeToClient::TrackMuted { mid });
+        cx.outbox.send_client(socket, EdgeToClient::TrackMuted { mid, held: false });
     }
 }

@@ -9,7 +9,7 @@ use shared::{ParticipantId, UnixMillis, limits};
 
 pub(crate) fn settle(cx: &mut Context<'_>) {
     host::settle(cx);
-    mute::settle(cx.state);
+    mute::settle(cx);
     note_spotlight(cx.state);
     assignment::end_left(cx);
     forget_negotiated(cx.state);
