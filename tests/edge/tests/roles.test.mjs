@@ -55,7 +55,7 @@ test("a token's role, or its attributes, decide what its holder may do; without 
 
 // Holds S2-ROOM-02.
 test("everybody sees id, name, role, media state and time of joining, and the role changes in the call", async () => {
-  const { body } = await edge.api("POST", "/v1/tokens", { room: "cinema", participant: "ada", name: "Ada", role: "host", attributes: { seat: "a-1" } });
+  const { body } = await edge.api("POST", "/v1/tokens", { body: { room: "cinema", participant: "ada", name: "Ada", role: "host", attributes: { seat: "a-1" } } });
   const host = await Client.join(edge, "cinema", "ada", { token: body.token });
   const viewer = await Client.connect(edge, "cinema", "bob", { claims: { role: "viewer" } });
   assert.equal((await viewer.join()).code, "forbidden", "a viewer publishes nothing");
@@ -70,11 +70,11 @@ test("everybody sees id, name, role, media state and time of joining, and the ro
   assert.equal((await host.request({ type: "update_participant", participant: "bob", role: "participant" })).type, "done");
   await updated(viewer, "bob", "participant");
   assert.equal((await viewer.request({ type: "chat", message: "m2", text: "hello" })).type, "done");
-  const patch = (role) => edge.api("PATCH", "/v1/rooms/cinema/participants/bob", { role });
+  const patch = (role) => edge.api("PATCH", "/v1/rooms/cinema/participants/bob", { body: { role } });
   assert.equal((await patch("cohost")).body.role, "cohost");
   await updated(host, "bob", "cohost");
   checkRefused(await patch("doctor"), 400, "invalid_request");
-  checkRefused(await edge.api("POST", "/v1/tokens", { room: "cinema", participant: "eve", role: "doctor" }), 400, "invalid_request");
+  checkRefused(await edge.api("POST", "/v1/tokens", { body: { room: "cinema", participant: "eve", role: "doctor" } }), 400, "invalid_request");
 });
 
 test("a host hands over, and is succeeded after an absence, even while the room sleeps", async () => {
