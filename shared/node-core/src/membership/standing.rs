@@ -1,4 +1,4 @@
-//! What a node knows of its standing with the edge.
+//! The standing of a node with the edge.
 
 use std::net::IpAddr;
 
