@@ -133,8 +133,7 @@ impl Membership {
 
     fn introduce(&mut self, now: Instant, socket: SocketKey) {
         if self.line.handle_opened(socket) {
-            let frame = self.registration.to_json();
-            self.outputs.push_back(Output::Send { socket, frame });
+            self.outputs.push_back(self.registers(socket));
             (self.heartbeat_at, self.interval, self.is_in_step) = (Some(now), HEARTBEAT_INTERVAL, true);
             self.announce();
         }
@@ -200,6 +199,21 @@ impl Membership {
             }
             None => tracing::info!(%address, "another node reached this one"),
         }
+    }
+
+    /// Registers with other properties, also on an open socket; `registration` is the first frame of every later one.
+    pub fn register_again(&mut self, now: Instant, registration: NodeToFleet) {
+        self.registration = registration;
+        if let Some(socket) = self.line.open() {
+            self.outputs.push_back(self.registers(socket));
+            // The Fleet object knows no load of a new registration.
+            self.heartbeat_at = Some(now);
+            self.announce();
+        }
+    }
+
+    fn registers(&self, socket: SocketKey) -> Output {
+        Output::Send { socket, frame: self.registration.to_json() }
     }
 
     /// Every socket from here on announces that the node drains.
@@ -314,11 +328,15 @@ mod tests {
     }
 
     fn registration() -> NodeToFleet {
+        registration_of(1)
+    }
+
+    fn registration_of(allocations_max: u32) -> NodeToFleet {
         NodeToFleet::RegisterTurn(TurnRegistration {
             node: NodeId::parse("turn-1").expect("an id"),
             region: Region::parse("eu-central").expect("a region"),
             urls: Vec::new(),
-            allocations_max: 1,
+            allocations_max,
         })
     }
 
@@ -336,6 +354,26 @@ mod tests {
         assert_eq!(times[0], opened_at);
         assert!(times[1] <= opened_at + HEARTBEAT_INTERVAL);
         assert!(times[1..].windows(2).all(|pair| pair[1] - pair[0] == HEARTBEAT_INTERVAL), "{times:?}");
+    }
+
+    #[test]
+    fn a_changed_registration_is_sent_at_once_with_the_load_and_on_every_later_socket() {
+        let mut node = Node::new();
+        node.membership.register_again(node.now, registration_of(2));
+        assert_eq!(node.outputs(), []);
+        let (socket, said) = node.opens();
+        assert_eq!(said, [registration_of(2).to_json()]);
+        node.beats(socket, 2);
+        node.membership.begin_draining();
+        assert_eq!(frames(node.outputs()), [NodeToFleet::Draining {}.to_json()]);
+        let changed_at = node.now;
+        node.membership.register_again(node.now, registration_of(3));
+        let said = frames(node.outputs());
+        assert_eq!(said, [registration_of(3).to_json(), NodeToFleet::Draining {}.to_json()], "it still drains");
+        assert_eq!(node.beats(socket, 1), [changed_at]);
+        node.closes(socket);
+        let (_, said) = node.opens();
+        assert_eq!(said, [registration_of(3).to_json(), NodeToFleet::Draining {}.to_json()]);
     }
 
     #[test]
