@@ -39,7 +39,7 @@ mod tests {
     use super::*;
     use edge_core::SocketId;
     use serde_json::Value;
-    use shared::token::{Bandwidth, Grants, Guest, JoinClaims};
+    use shared::token::{Attributes, Bandwidth, Grants, Guest, JoinClaims};
     use shared::trace::Trace;
     use shared::{ParticipantId, Region, RoomId, TokenId, UnixMillis, limits};
 
@@ -67,7 +67,16 @@ mod tests {
             sub: ParticipantId::parse(&"p".repeat(ParticipantId::BYTES_MAX)).expect("valid"),
             room: RoomId::parse(&"r".repeat(RoomId::BYTES_MAX)).expect("valid"),
             name: "😀".repeat(limits::NAME_CHARS_MAX),
-            grants: Grants { publish: false, subscribe: false, chat: false, moderate: false, record: false },
+            grants: Grants {
+                publish: false,
+                subscribe: false,
+                chat: false,
+                moderate: false,
+                record: false,
+                ..Grants::NONE
+            },
+            role: None,
+            attributes: Attributes::new(),
             bandwidth: Bandwidth { send_bps_max: Some(u32::MAX), receive_bps_max: Some(u32::MAX) },
             participants_max: Some(u32::MAX),
             jti: Some(TokenId::parse(&"j".repeat(TokenId::BYTES_MAX)).expect("valid")),

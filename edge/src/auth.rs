@@ -1,5 +1,6 @@
 //! Extracts the token from a request and has `shared::token` verify it.
 
+use crate::config::Config;
 use crate::internal::ResumeClaims;
 use crate::upgrade::Protocols;
 use crate::{clock, issuers, log};
@@ -7,7 +8,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use edge_core::connection_key::{ConnectionKeys, Opened};
 use edge_core::door::Address;
-use edge_core::issuers::Issuers;
 use edge_core::room::ResumeKeys;
 use edge_core::secret;
 use shared::token::{self, Claims, Guest, GuestClaims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
@@ -35,22 +35,25 @@ impl From<TokenError> for AuthError {
 pub(crate) async fn participant(
     protocols: &Protocols,
     room: &RoomId,
-    (env, issuers): (&Env, &Issuers),
+    (env, config): (&Env, &Config),
 ) -> Result<JoinClaims, AuthError> {
     if !protocols.offers(signal::SUBPROTOCOL) {
         return Err(AuthError::Refused(ErrorCode::UnsupportedVersion));
     }
     let token = protocols.token().ok_or(AuthError::Refused(ErrorCode::BadToken))?;
-    join_claims(token, room, (env, issuers)).await
+    join_claims(token, room, (env, config)).await
 }
 
 /// The claims of a token of our own or of another issuer.
-async fn join_claims(token: &str, room: &RoomId, (env, issuers): (&Env, &Issuers)) -> Result<JoinClaims, AuthError> {
-    let claims = match issuers::verify(token, issuers, room).await? {
+async fn join_claims(token: &str, room: &RoomId, (env, config): (&Env, &Config)) -> Result<JoinClaims, AuthError> {
+    let claims = match issuers::verify_own(token, &config.own_keys).await? {
         Some(claims) => claims,
-        None => token::verify(token, &keys(env, TOKEN_KEYS)?, clock::now())?,
+        None => match issuers::verify(token, &config.issuers, room).await? {
+            Some(claims) => claims,
+            None => token::verify(token, &keys(env, TOKEN_KEYS)?, clock::now())?,
+        },
     };
-    check_join(claims, room)
+    Ok(config.roles.apply(check_join(claims, room)?)?)
 }
 
 pub(crate) fn resume_keys(env: &Env) -> Result<ResumeKeys, AuthError> {
@@ -94,7 +97,7 @@ pub(crate) fn has_bearer(request: &Request) -> bool {
 pub(crate) async fn participant_by_bearer(
     request: &Request,
     room: &RoomId,
-    accepted: (&Env, &Issuers),
+    accepted: (&Env, &Config),
 ) -> Result<JoinClaims, AuthError> {
     join_claims(&bearer_token(request)?, room, accepted).await
 }
@@ -269,7 +272,7 @@ fn parse_secrets(text: &str) -> Option<Vec<(String, String)>> {
 mod tests {
     use super::*;
     use shared::ParticipantId;
-    use shared::token::{Bandwidth, Grants};
+    use shared::token::{Attributes, Bandwidth, Grants};
 
     #[test]
     fn an_api_key_is_an_id_and_its_whole_secret() {
@@ -307,6 +310,8 @@ mod tests {
             room: room.clone(),
             name: name.into(),
             grants: Grants::default(),
+            role: None,
+            attributes: Attributes::new(),
             bandwidth: Bandwidth::default(),
             participants_max: None,
             jti: None,

@@ -8,8 +8,9 @@ pub(crate) use continent::Continent;
 pub(crate) use origins::Origins;
 pub(crate) use regions::Regions;
 
-use edge_core::issuers::Issuers;
+use edge_core::issuers::{Issuers, OwnKeys};
 use edge_core::presign::Storage;
+use edge_core::roles::Roles;
 use regions::Places;
 use serde::Serialize;
 use shared::signal::IceServer;
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     /// `None` turns traces off.
     pub(crate) collector: Option<Collector>,
     pub(crate) issuers: Issuers,
+    pub(crate) own_keys: OwnKeys,
+    pub(crate) roles: Roles,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -91,13 +94,26 @@ impl Config {
         let collector = note(&mut mistakes, "OTLP", parse_collector(&lookup)).flatten();
         let issuers = lookup("TOKEN_ISSUERS").map_or(Ok(Issuers::default()), |text| Issuers::parse(&text));
         let issuers = note(&mut mistakes, "TOKEN_ISSUERS", issuers).unwrap_or_default();
+        let own_keys = lookup("TOKEN_PUBLIC_KEYS").map_or(Ok(OwnKeys::default()), |text| OwnKeys::parse(&text));
+        let own_keys = note(&mut mistakes, "TOKEN_PUBLIC_KEYS", own_keys).unwrap_or_default();
+        let roles = lookup("ROLES").map_or(Ok(Roles::default()), |text| Roles::parse(&text));
+        let roles = note(&mut mistakes, "ROLES", roles).unwrap_or_default();
         let regions = region_default.zip(places).and_then(|(default, places)| {
             note(&mut mistakes, "DEFAULT_REGION", Regions::new(default, places).ok_or("is not one of REGIONS"))
         });
         match (regions, ice_servers, origins, guests) {
-            (Some(regions), Some(ice_servers), Some(origins), Some(guests)) if mistakes.is_empty() => {
-                Ok(Self { regions, ice_servers, origins, storage, guests, login_url, collector, issuers })
-            }
+            (Some(regions), Some(ice_servers), Some(origins), Some(guests)) if mistakes.is_empty() => Ok(Self {
+                regions,
+                ice_servers,
+                origins,
+                storage,
+                guests,
+                login_url,
+                collector,
+                issuers,
+                own_keys,
+                roles,
+            }),
             _ => Err(ConfigError(mistakes)),
         }
     }

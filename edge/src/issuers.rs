@@ -1,8 +1,8 @@
-//! Verifies tokens of other issuers, with keys read from them.
+//! Verifies tokens that are signed with a private key: those of other issuers, with keys read from them, and our own.
 
 use crate::auth::AuthError;
 use crate::{clock, log};
-use edge_core::issuers::{Issuer, Issuers, Jwk, KeyCache, Search, Unverified};
+use edge_core::issuers::{Algorithm, Issuer, Issuers, Jwk, KeyCache, OwnKeys, Search, Unverified};
 use futures_util::future::{Either, select};
 use shared::token::JoinClaims;
 use shared::{ErrorCode, RoomId, limits};
@@ -27,10 +27,21 @@ thread_local!(static KEYS: RefCell<KeyCache> = RefCell::default());
 pub(crate) async fn verify(token: &str, issuers: &Issuers, room: &RoomId) -> Result<Option<JoinClaims>, AuthError> {
     let Some(unverified) = issuers.read(token)? else { return Ok(None) };
     let key = find(&unverified).await.map_err(AuthError::Refused)?;
-    if !is_signed(&unverified, &key).await {
+    if !is_signed(unverified.algorithm, (unverified.signed, &unverified.signature), &key).await {
         return Err(AuthError::Refused(ErrorCode::BadToken));
     }
     unverified.claims(room, clock::now()).map(Some).map_err(AuthError::Refused)
+}
+
+/// The claims of a token of our own form that an application has signed with a private key; `None` for all others.
+pub(crate) async fn verify_own(token: &str, keys: &OwnKeys) -> Result<Option<JoinClaims>, AuthError> {
+    let Some(own) = keys.read(token)? else { return Ok(None) };
+    for key in &own.keys {
+        if is_signed(Algorithm::EdDsa, (own.signed, &own.signature), key).await {
+            return Ok(Some(own.claims(clock::now())?));
+        }
+    }
+    Err(AuthError::Refused(ErrorCode::BadToken))
 }
 
 async fn find(token: &Unverified<'_>) -> Result<Box<Jwk>, ErrorCode> {
@@ -79,9 +90,8 @@ async fn ask(issuer: &Issuer) -> worker::Result<Result<String, String>> {
     Ok(if text.len() <= limits::ISSUER_KEYS_BYTES_MAX { Ok(text) } else { Err("too long".into()) })
 }
 
-async fn is_signed(token: &Unverified<'_>, key: &Jwk) -> bool {
+async fn is_signed(algorithm: Algorithm, (signed, signature): (&str, &[u8]), key: &Jwk) -> bool {
     let Ok(jwk) = key.to_json() else { return false };
-    let signature = Uint8Array::from(token.signature.as_slice());
-    let promise = verify_signature(token.algorithm.as_str(), &jwk, token.signed, &signature);
+    let promise = verify_signature(algorithm.as_str(), &jwk, signed, &Uint8Array::from(signature));
     JsFuture::from(promise).await.as_ref().ok().and_then(JsValue::as_bool).unwrap_or(false)
 }

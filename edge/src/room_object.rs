@@ -367,6 +367,7 @@ impl RoomObject {
         let config = self.config()?;
         let config = room::Config {
             can_record: config.storage.is_some(),
+            roles: config.roles.clone(),
             ice_servers: config.ice_servers.clone(),
             turn_keys: auth::turn_keys(&self.env),
             resume_keys: auth::resume_keys(&self.env).map_err(|error| Error::RustError(error.to_string()))?,

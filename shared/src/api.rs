@@ -11,16 +11,16 @@ mod recording;
 pub use recording::{PlayableFile, Recording, RecordingList};
 
 use crate::error_code::ErrorCode;
-use crate::ids::{ParticipantId, RoomId};
+use crate::ids::{ParticipantId, RoleName, RoomId};
 use crate::limits;
 use crate::signal::{
-    BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo, QualityProfile,
-    RoomChange, RoomType,
+    ActInfo, BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo,
+    QualityProfile, RoomChange, RoomType,
 };
-use crate::sorted::SortedSet;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::text::Text;
 use crate::time::UnixMillis;
-use crate::token::{Bandwidth, Grants};
+use crate::token::{Attributes, Bandwidth, Grants};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Path of the OpenAPI document.
@@ -42,6 +42,14 @@ pub struct TokenRequest {
     /// If absent: publish, subscribe and chat, but neither moderate nor record.
     #[serde(default)]
     pub grants: Grants,
+    /// One of the deployment's roles, whose grants count instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
+    /// The application's own facts about the participant, for everybody in the room: at most 4 names with a value each.
+    /// The deployment can give roles to them.
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(with = "std::collections::BTreeMap<crate::ids::Attribute, crate::ids::Attribute>", extend("maxProperties" = 4)))]
+    pub attributes: Attributes,
     /// Limits on the participant's media; none if absent.
     #[serde(default, deserialize_with = "bandwidth", skip_serializing_if = "Bandwidth::is_unlimited")]
     pub bandwidth: Bandwidth,
@@ -231,6 +239,17 @@ pub struct PauseRequest {
     pub reason: Option<String>,
 }
 
+/// The audit trail of a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct ActList {
+    /// Newest first, out of the last 200 of the last week.
+    pub acts: Vec<ActInfo>,
+    /// The `cursor` of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 /// The calls under a room's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -274,6 +293,9 @@ pub struct ParticipantPatch {
     /// Replaces all grants of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
+    /// Replaces all grants of the token by those of the role. A new `host` takes the place of the present one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
     /// Replaces both limits of the token; `{}` lifts them.
     #[serde(deserialize_with = "optional_bandwidth", skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Bandwidth>,
@@ -352,6 +374,12 @@ impl Bounds for TokenRequest {
             return Err("lifetime_s is out of bounds");
         }
         Text::Name.check(&self.name)?;
+        if self.attributes.len() > limits::ATTRIBUTES_PER_PARTICIPANT_MAX {
+            return Err("attributes has too many names");
+        }
+        if self.role.is_some() && !self.grants.are_default() {
+            return Err("role and grants exclude each other");
+        }
         self.bandwidth.check_bounds()?;
         RoomChange { participants_max: self.participants_max, ..RoomChange::default() }.check_bounds()
     }
@@ -405,6 +433,7 @@ impl From<RoomRequest> for RoomChange {
             duplicates: request.duplicates,
             lobby: request.lobby,
             invited: request.invited,
+            spotlight: None,
         }
     }
 }
@@ -426,20 +455,22 @@ impl From<RoomPatch> for RoomChange {
             duplicates: patch.duplicates,
             lobby: patch.lobby,
             invited: patch.invited,
+            spotlight: None,
         }
     }
 }
 
 impl From<ParticipantPatch> for ParticipantChange {
     fn from(patch: ParticipantPatch) -> Self {
-        let ParticipantPatch { name, metadata, grants, bandwidth } = patch;
-        Self { name, metadata, grants, bandwidth }
+        let ParticipantPatch { name, metadata, grants, role, bandwidth } = patch;
+        Self { name, metadata, grants, role, bandwidth }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Attribute;
     use crate::json;
 
     fn token_request(text: &str) -> Result<(), String> {
@@ -487,12 +518,14 @@ mod tests {
                 participant: ParticipantId::parse("ada").expect("valid"),
                 name: "Ada".into(),
                 grants: Grants::default(),
+                role: RoleName::parse("host").ok(),
+                attributes: [("role", "therapist")].map(attribute).into(),
                 bandwidth,
                 participants_max: Some(3),
                 lifetime_s: 60,
                 single_use: true,
             },
-            3,
+            4,
         );
         let room = Some(RoomId::parse("daily").expect("valid"));
         let (locked, participants_max, empty_timeout_ms) = (Some(true), Some(3), Some(2_000));
@@ -520,8 +553,30 @@ mod tests {
         check(&RoomRequest { name: room, ..request }, 2);
         check(&PauseRequest { reason: Some("a break".into()) }, 1);
         let (grants, bandwidth) = (Some(Grants::default()), Some(bandwidth));
-        check(&ParticipantPatch { name, metadata: metadata(), grants, bandwidth }, 3);
+        let role = RoleName::parse("host").ok();
+        check(&ParticipantPatch { name, metadata: metadata(), grants, role, bandwidth }, 3);
         check(&BanRequest { lasts_ms: Some(2_000), address: true, reason: Some("spam".into()) }, 1);
+    }
+
+    fn attribute((name, value): (&str, &str)) -> (Attribute, Attribute) {
+        (Attribute::parse(name).expect("valid"), Attribute::parse(value).expect("valid"))
+    }
+
+    #[test]
+    fn a_role_takes_the_place_of_grants() {
+        let check = |fields: &str| token_request(&format!(r#"{{"room":"r","participant":"p",{fields}}}"#));
+        assert_eq!(check(r#""role":"host","attributes":{"a":"1","b":"2","c":"3","d":"4"}"#), Ok(()));
+        assert_eq!(
+            check(r#""role":"host","grants":{"record":true}"#),
+            Err("role and grants exclude each other".into())
+        );
+        assert_eq!(
+            check(r#""attributes":{"a":"1","b":"2","c":"3","d":"4","e":"5"}"#),
+            Err("attributes has too many names".into())
+        );
+        for bad in [r#""role":"a role""#, r#""role":"""#, r#""attributes":{"a":"b c"}"#, r#""attributes":{"":"b"}"#] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

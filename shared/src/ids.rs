@@ -152,6 +152,31 @@ text_id!(
     MessageId, "message", 64, "-_"
 );
 text_id!(
+    /// The name of a role: a set of grants of the deployment.
+    RoleName, "role", 32, "-_."
+);
+
+impl RoleName {
+    /// The role of participants whose token names none.
+    const DEFAULT: &str = "participant";
+
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.as_str() == Self::DEFAULT
+    }
+}
+
+impl Default for RoleName {
+    fn default() -> Self {
+        Self(Self::DEFAULT.into())
+    }
+}
+
+text_id!(
+    /// The name or the value of one of a participant's attributes.
+    Attribute, "attribute", 32, "-_.:@"
+);
+text_id!(
     /// The identification tag of one media section (RFC 8843 §4): a token of RFC 8866 §9, at most as long as a one-byte header extension
     /// (RFC 8285 §4.2) can carry.
     Mid, "mid", 16, "!#$%&'*+-.^_`{|}~"

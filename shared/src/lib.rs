@@ -31,7 +31,8 @@ pub mod version;
 
 pub use error_code::ErrorCode;
 pub use ids::{
-    AttemptId, MessageId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TokenId, TrackId,
+    AttemptId, Attribute, MessageId, Mid, NodeId, ParticipantId, RecordingId, Region, RoleName, RoomId, SessionId,
+    TokenId, TrackId,
 };
 pub use text::Text;
 pub use time::UnixMillis;

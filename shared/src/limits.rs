@@ -110,6 +110,18 @@ pub const TOKEN_LEEWAY_MS: u64 = 30_000;
 pub const JOIN_TOKEN_LIFETIME_MS_MAX: u64 = 24 * 3_600_000;
 /// Most issuers whose tokens a deployment accepts.
 pub const TOKEN_ISSUERS_MAX: usize = 8;
+/// Public keys of applications that sign join tokens.
+pub const TOKEN_PUBLIC_KEYS_MAX: usize = 8;
+/// Roles of a deployment, built-in ones included.
+pub const ROLES_MAX: usize = 32;
+/// Attributes of a participant; everybody in the room sees them, and a socket's attachment holds them.
+pub const ATTRIBUTES_PER_PARTICIPANT_MAX: usize = 4;
+/// Attributes and values to which a deployment gives a role.
+pub const ROLE_ATTRIBUTES_MAX: usize = 64;
+/// Time after which a room whose host has left gets another one: a reload and a short loss of the network are no reason.
+pub const HOST_ABSENCE_MS_DEFAULT: u64 = 60_000;
+pub const HOST_ABSENCE_MS_MIN: u64 = 1_000;
+pub const HOST_ABSENCE_MS_MAX: u64 = 3_600_000;
 /// Most keys of an issuer, and most bytes of the document with them.
 pub const ISSUER_KEYS_MAX: usize = 32;
 pub const ISSUER_KEYS_BYTES_MAX: usize = 64 * 1024;
@@ -283,6 +295,8 @@ pub const STANDINGS_PER_ROOM_MAX: usize = PARTICIPANTS_PER_ROOM_MAX;
 
 /// Longest list of invited participants.
 pub const INVITED_PER_ROOM_MAX: usize = 200;
+/// Participants in the spotlight at once, who share one stage.
+pub const SPOTLIGHT_MAX: usize = 4;
 /// Longest time after which a call may end by itself.
 pub const CALL_MS_MAX: u64 = 7 * 86_400_000;
 /// The latest scheduled start: the end of the year 2999. Later times do not fit everywhere.
@@ -291,6 +305,13 @@ pub const STARTS_AT_MAX: u64 = 32_503_680_000_000;
 pub const CALLS_PER_ROOM_MAX: usize = 50;
 /// A past call is forgotten after this time, so that an unused name leaves nothing behind.
 pub const CALL_KEPT_MS: u64 = 7 * 86_400_000;
+
+/// Acts that the audit trail of a room holds; the oldest is forgotten first.
+pub const ACTS_PER_ROOM_MAX: usize = 200;
+pub const ACTS_PER_PAGE_DEFAULT: usize = 50;
+pub const ACTS_PER_PAGE_MAX: usize = 100;
+/// An act is forgotten after this time.
+pub const ACT_KEPT_MS: u64 = 7 * 86_400_000;
 
 /// A recording ends automatically after this time, so that a forgotten one does not fill the storage.
 pub const RECORDING_MS_MAX: u64 = 12 * 3_600_000;
@@ -398,6 +419,7 @@ const _: () = assert!(
 );
 const _: () = assert!(TURN_CREDENTIAL_LIFETIME_MS < JOIN_TOKEN_LIFETIME_MS_MAX);
 const _: () = assert!(GUEST_TOKEN_LIFETIME_MS <= JOIN_TOKEN_LIFETIME_MS_MAX);
+const _: () = assert!(RELOAD_WINDOW_MS < HOST_ABSENCE_MS_DEFAULT);
 const _: () = assert!(2 * NODE_TICKET_RENEWAL_MS < NODE_TICKET_LIFETIME_MS);
 const _: () = assert!(SLOTS_PER_KIND_DEFAULT <= SLOTS_PER_KIND_MAX);
 const _: () = assert!(PUBLISHERS_PER_ROOM_MAX <= PARTICIPANTS_PER_ROOM_MAX);

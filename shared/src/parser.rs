@@ -127,6 +127,12 @@ impl<'a> Writer<'a> {
                 let check = self.check(items)?;
                 Ok(self.around("list", &check))
             }
+            ("object", None) => {
+                let values = schema.get("patternProperties").and_then(Value::as_object);
+                let Some((_, values)) = values.and_then(|values| values.iter().next()) else { return unknown(schema) };
+                let check = self.check(values)?;
+                Ok(self.around("map", &check))
+            }
             _ => unknown(schema),
         }
     }

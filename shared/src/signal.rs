@@ -4,6 +4,7 @@
 //! ([`TOKEN_SUBPROTOCOL_PREFIX`]) and is never echoed. Every client frame may carry an `id`; the answer has the same
 //! number in `in_reply_to`. Every request is answered: by its own reply, by `done`, or by `error`.
 
+mod audit;
 mod ban;
 mod call_state;
 mod client_to_edge;
@@ -17,6 +18,7 @@ mod room_rules;
 mod room_state;
 mod video_limit;
 
+pub use audit::{ActInfo, ActKind};
 pub use ban::{BanInfo, BanTerm};
 pub use call_state::{CallEnd, CallInfo, CallState, TRANSITIONS, Transition};
 pub use client_to_edge::{ClientFrame, ClientToEdge, FrameError, NegotiateReason, ParticipantChange, TrackIntent};

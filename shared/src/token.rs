@@ -1,11 +1,15 @@
 //! Join tokens, node tokens, dial tickets and guest passes: JWTs (RFC 7519) signed with HS256, told apart by `aud`.
 
+mod grants;
 mod hs256;
 
+pub use grants::Grants;
+
 use crate::error_code::ErrorCode;
-use crate::ids::{IdError, NodeId, ParticipantId, Region, RoomId, TokenId};
+use crate::ids::{Attribute, IdError, NodeId, ParticipantId, Region, RoleName, RoomId, TokenId};
 use crate::json::{Document, Reader};
 use crate::limits;
+use crate::sorted::SortedMap;
 use crate::time::UnixMillis;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,8 +23,13 @@ pub struct JoinClaims {
     pub room: RoomId,
     #[serde(default)]
     pub name: String,
+    /// Without effect if the token has a role, or attributes to which the deployment gives one.
     #[serde(default)]
     pub grants: Grants,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub attributes: Attributes,
     #[serde(default, skip_serializing_if = "Bandwidth::is_unlimited")]
     pub bandwidth: Bandwidth,
     /// The room's limit; counts only in the token of the first participant.
@@ -36,6 +45,9 @@ pub struct JoinClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
 }
+
+/// The application's own facts about a participant, such as its role there.
+pub type Attributes = SortedMap<Attribute, Attribute>;
 
 /// The edge's record of an admitted guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,61 +76,6 @@ pub fn is_guest_id(participant: &ParticipantId) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let digits = participant.as_str().strip_prefix(GUEST_PREFIX);
     digits.is_some_and(|digits| digits.len() == GUEST_DIGITS && digits.bytes().all(is_digit))
-}
-
-/// A participant's permissions in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Grants {
-    /// Publish audio and video.
-    pub publish: bool,
-    /// Receive the audio and video of others.
-    pub subscribe: bool,
-    /// Write in the chat, react, raise a hand.
-    pub chat: bool,
-    /// Remove and mute participants, lower their hands, change their grants, lock and end the room.
-    pub moderate: bool,
-    /// Start and stop recordings, see and delete those of the room.
-    pub record: bool,
-}
-
-impl Default for Grants {
-    fn default() -> Self {
-        Self { publish: true, subscribe: true, chat: true, moderate: false, record: false }
-    }
-}
-
-impl Grants {
-    #[must_use]
-    pub fn are_default(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// The grants that both contain.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self {
-            publish: self.publish && other.publish,
-            subscribe: self.subscribe && other.subscribe,
-            chat: self.chat && other.chat,
-            moderate: self.moderate && other.moderate,
-            record: self.record && other.record,
-        }
-    }
-
-    /// The grants missing from `other`.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self {
-            publish: self.publish && !other.publish,
-            subscribe: self.subscribe && !other.subscribe,
-            chat: self.chat && !other.chat,
-            moderate: self.moderate && !other.moderate,
-            record: self.record && !other.record,
-        }
-    }
 }
 
 /// Limits on a participant's media, in bits per second with the headers of RTP; no limit if absent.
@@ -313,8 +270,12 @@ fn encode(part: &impl Serialize) -> Result<String, TokenError> {
 
 /// Reads a token signed for this purpose with one of `keys` and valid now.
 pub fn verify<C: Claims>(token: &str, keys: &[Key], now: UnixMillis) -> Result<C, TokenError> {
-    let json = opened(token, keys).ok_or(TokenError::Bad)?;
-    let document = Document::parse(&json).map_err(|_| TokenError::Bad)?;
+    claims(&opened(token, keys).ok_or(TokenError::Bad)?, now)
+}
+
+/// Reads the claims of a token whose signature was checked.
+pub fn claims<C: Claims>(json: &str, now: UnixMillis) -> Result<C, TokenError> {
+    let document = Document::parse(json).map_err(|_| TokenError::Bad)?;
     let envelope = document.reader();
     let times = Times::of(envelope, C::AUDIENCE).ok_or(TokenError::Bad)?;
     let mut claims = C::deserialize(envelope).map_err(|_| TokenError::Bad)?;
@@ -434,6 +395,8 @@ mod tests {
             room: RoomId::parse("daily").expect("valid"),
             name: "Ada".into(),
             grants: Grants::default(),
+            role: None,
+            attributes: Attributes::new(),
             bandwidth: Bandwidth::default(),
             participants_max: None,
             jti: None,

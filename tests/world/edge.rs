@@ -12,7 +12,7 @@ use edge_core::{Random as EdgeRandom, SocketId};
 use media_core::random::Random;
 use shared::control::{Message, NodeToFleet, NodeToRoom};
 use shared::signal::ClientFrame;
-use shared::token::{self, Bandwidth, Grants, JoinClaims, Key, NodeClaims, TicketClaims};
+use shared::token::{self, Attributes, Bandwidth, Grants, JoinClaims, Key, NodeClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
 use shared::{NodeId, ParticipantId, Region, RoomId};
 use std::cell::RefCell;
@@ -150,6 +150,8 @@ impl Edge {
             room: room.clone(),
             name,
             grants,
+            role: None,
+            attributes: Attributes::new(),
             bandwidth: Bandwidth::default(),
             participants_max: None,
             jti: None,

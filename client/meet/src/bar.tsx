@@ -1,7 +1,7 @@
 /** The bar at the bottom, with every control of a call. */
 import type { Reaction, RoomSnapshot } from "@rotunda/client";
 import { canShareScreen } from "@rotunda/client";
-import { useDevices } from "@rotunda/react";
+import { type Permissions, useDevices, usePermissions } from "@rotunda/react";
 import type { ReactNode } from "react";
 import {
   BanIcon,
@@ -56,8 +56,8 @@ interface Props {
 
 export function Bar({ snapshot, name, stage, picture, panel, unread, actions, onPanel }: Props) {
   const texts = useTexts();
-  const { participants, publishes, self, hands, isLocked, features } = snapshot;
-  const mayChat = self?.grants.chat ?? false;
+  const { participants, publishes, hands, isLocked, features } = snapshot;
+  const may = usePermissions();
   const { cameras } = useDevices(snapshot.camera.track?.id);
   const canFlip = cameras.length > 1;
   return (
@@ -68,7 +68,7 @@ export function Bar({ snapshot, name, stage, picture, panel, unread, actions, on
       </h1>
       <div className="buttons">
         {publishes ? <DeviceButtons snapshot={snapshot} actions={actions} /> : null}
-        {mayChat ? <TalkButtons snapshot={snapshot} actions={actions} /> : null}
+        {may.chat ? <TalkButtons snapshot={snapshot} actions={actions} /> : null}
         {features.chat ? (
           <Button
             label={unread === 0 ? texts.chat : texts.chatUnread(unread)}
@@ -85,7 +85,7 @@ export function Bar({ snapshot, name, stage, picture, panel, unread, actions, on
           <PeopleIcon />
           <span className="count">{hands.length > 0 ? "✋" : participants.length + 1}</span>
         </Button>
-        <Menu id="more" label={texts.more} items={moreItems(texts, { snapshot, name, stage, picture, actions, canFlip, onPanel })}>
+        <Menu id="more" label={texts.more} items={moreItems(texts, { snapshot, may, name, stage, picture, actions, canFlip, onPanel })}>
           <MoreIcon />
         </Menu>
         <button type="button" className="round leave" aria-label={texts.leave} id="leave" onClick={actions.leave}>
@@ -143,27 +143,32 @@ type ButtonsProps = Pick<Props, "snapshot" | "actions">;
 
 function DeviceButtons({ snapshot: { microphone, camera, screen, features }, actions }: ButtonsProps) {
   const texts = useTexts();
+  const may = usePermissions();
   return (
     <>
-      <Button
-        label={microphone.on ? texts.mute : texts.unmute}
-        hotkey="M"
-        isOff={!microphone.on}
-        onClick={actions.microphone}
-        id="microphone"
-      >
-        {microphone.on ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
-      </Button>
-      <Button
-        label={camera.on ? texts.cameraOff : texts.cameraOn}
-        hotkey="V"
-        isOff={!camera.on}
-        onClick={actions.camera}
-        id="camera"
-      >
-        {camera.on ? <CameraIcon /> : <CameraOffIcon />}
-      </Button>
-      {features.screen_share && canShareScreen() ? (
+      {may.microphone ? (
+        <Button
+          label={microphone.on ? texts.mute : texts.unmute}
+          hotkey="M"
+          isOff={!microphone.on}
+          onClick={actions.microphone}
+          id="microphone"
+        >
+          {microphone.on ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
+        </Button>
+      ) : null}
+      {may.camera ? (
+        <Button
+          label={camera.on ? texts.cameraOff : texts.cameraOn}
+          hotkey="V"
+          isOff={!camera.on}
+          onClick={actions.camera}
+          id="camera"
+        >
+          {camera.on ? <CameraIcon /> : <CameraOffIcon />}
+        </Button>
+      ) : null}
+      {may.screen && features.screen_share && canShareScreen() ? (
         <Button
           label={screen === null ? texts.shareScreen : texts.stopScreen}
           hotkey="S"
@@ -209,20 +214,21 @@ function TalkButtons({ snapshot: { self, features }, actions }: ButtonsProps) {
 }
 
 interface MoreProps extends Pick<Props, "snapshot" | "name" | "stage" | "picture" | "actions" | "onPanel"> {
+  readonly may: Permissions;
   /** True if there is another camera. */
   readonly canFlip: boolean;
 }
 
-function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canFlip, onPanel }: MoreProps): MenuItem[] {
-  const { self, isLocked, recording, call, features } = snapshot;
+function moreItems(texts: Texts, { snapshot, may, name, stage, picture, actions, canFlip, onPanel }: MoreProps): MenuItem[] {
+  const { isLocked, recording, call, features } = snapshot;
   const items: MenuItem[] = [
-    ...narrowItems(texts, snapshot, actions, canFlip),
+    ...narrowItems(texts, snapshot, may, actions, canFlip),
     { label: texts.copyLink, icon: <LinkIcon />, onChoose: () => actions.copyLink(name) },
     { label: texts.devices, icon: <SettingsIcon />, onChoose: () => onPanel("settings") },
     ...viewItems(texts, snapshot, stage, picture),
     { id: "diagnostics", label: texts.diagnostics, icon: <DiagnosticsIcon />, onChoose: () => onPanel("diagnostics") },
   ];
-  if (self?.grants.record === true && features.recording) {
+  if (may.record && features.recording) {
     const runs = isRecording(recording);
     items.push({
       id: runs ? "stop_recording" : "record",
@@ -231,7 +237,7 @@ function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canF
       onChoose: () => actions.record(!runs),
     });
   }
-  if (self?.grants.moderate === true) {
+  if (may.moderate) {
     const isPaused = call.state === "paused";
     if (isPaused || call.state === "active") {
       const label = isPaused ? texts.resumeCall : texts.pauseCall;
@@ -247,16 +253,16 @@ function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canF
 }
 
 /** Menu items for controls that do not fit in a narrow bar. */
-function narrowItems(texts: Texts, { self, screen, camera, publishes, features }: RoomSnapshot, actions: Actions, canFlip: boolean): MenuItem[] {
+function narrowItems(texts: Texts, { self, screen, camera, publishes, features }: RoomSnapshot, may: Permissions, actions: Actions, canFlip: boolean): MenuItem[] {
   const items: MenuItem[] = [];
-  if (self?.grants.chat === true) {
-    const label = self.hasHandUp ? texts.lowerHand : texts.raiseHand;
+  if (may.chat) {
+    const label = self?.hasHandUp === true ? texts.lowerHand : texts.raiseHand;
     items.push({ label, icon: <HandIcon />, isForNarrow: true, onChoose: actions.hand });
   }
-  if (publishes && camera.on && canFlip) {
+  if (publishes && may.camera && camera.on && canFlip) {
     items.push({ id: "flip", label: texts.flipCamera, icon: <FlipCameraIcon />, isForNarrow: true, onChoose: actions.flipCamera });
   }
-  if (publishes && features.screen_share && canShareScreen()) {
+  if (publishes && may.screen && features.screen_share && canShareScreen()) {
     const label = screen === null ? texts.shareScreen : texts.stopScreen;
     items.push({ label, icon: <ScreenIcon />, isForNarrow: true, onChoose: actions.screen });
   }

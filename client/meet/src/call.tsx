@@ -1,6 +1,6 @@
 /** The call: the tiles or a screen, the bar, and notices. */
 import type { Room, RoomSnapshot } from "@rotunda/client";
-import { RoomSound, ViewOf, useChat, useReactions, useRoom, useRoomEvent, volumesOf } from "@rotunda/react";
+import { AuthProvider, RoomSound, ViewOf, permissionsOf, useChat, usePermissions, useReactions, useRoom, useRoomEvent, volumesOf } from "@rotunda/react";
 import type { Chat } from "@rotunda/react";
 import { useEffect, useRef, useState } from "react";
 import { BansPanel } from "./bans-panel";
@@ -55,8 +55,7 @@ export function Call({ room, name }: Props) {
   const volumes = useVolumes();
   const picture = usePicture(snapshot, stage.arrangement);
   const flags = { mutedHint: useFlag("rotunda.muted-hint"), sounds: useFlag("rotunda.sounds") };
-  const mayModerate = snapshot.self?.grants.moderate ?? false;
-  const mayChat = snapshot.self?.grants.chat ?? false;
+  const may = permissionsOf(snapshot.self);
 
   useTitle(name, chat.unread);
   useWakeLock();
@@ -65,9 +64,10 @@ export function Call({ room, name }: Props) {
   useSounds(room, flags.sounds[0]);
   useMutedSpeech(snapshot.microphone, flags.mutedHint[0], () => notify({ text: texts.youAreMuted, isProblem: false }));
   useShortcuts({
-    ...(snapshot.publishes ? { m: actions.microphone, v: actions.camera } : {}),
-    ...(snapshot.publishes && snapshot.features.screen_share ? { s: actions.screen } : {}),
-    ...(mayChat ? { h: actions.hand } : {}),
+    ...(snapshot.publishes && may.microphone ? { m: actions.microphone } : {}),
+    ...(snapshot.publishes && may.camera ? { v: actions.camera } : {}),
+    ...(snapshot.publishes && may.screen && snapshot.features.screen_share ? { s: actions.screen } : {}),
+    ...(may.chat ? { h: actions.hand } : {}),
     ...(snapshot.features.chat ? { c: () => open("chat") } : {}),
     p: () => open("people"),
     l: stage.toggleMode,
@@ -82,27 +82,29 @@ export function Call({ room, name }: Props) {
     }
   };
   return (
-    <div className="call">
-      <a className="skip" href="#bar">
-        {texts.skipToBar}
-      </a>
-      <Top snapshot={snapshot} notice={notice} volumes={volumes} />
-      <div className="middle">
-        <ViewOf room={room} order={stage.arrangement.tiles.map(({ item }) => item.id)} speaker={isLimited(snapshot) ? stage.speaker : null}>
-          <Stage
-            room={room}
-            snapshot={snapshot}
-            stage={stage}
-            actions={mayModerate ? actions : null}
-            onVolume={openVolume}
-            onStop={actions.screen}
-          />
-        </ViewOf>
-        <OpenPanel {...{ room, snapshot, panel, chat, volumes, flags, actions, notify, onClose: () => setPanel(null) }} />
+    <AuthProvider room={room}>
+      <div className="call">
+        <a className="skip" href="#bar">
+          {texts.skipToBar}
+        </a>
+        <Top snapshot={snapshot} notice={notice} volumes={volumes} />
+        <div className="middle">
+          <ViewOf room={room} order={stage.arrangement.tiles.map(({ item }) => item.id)} speaker={isLimited(snapshot) ? stage.speaker : null}>
+            <Stage
+              room={room}
+              snapshot={snapshot}
+              stage={stage}
+              actions={may.moderate ? actions : null}
+              onVolume={openVolume}
+              onStop={actions.screen}
+            />
+          </ViewOf>
+          <OpenPanel {...{ room, snapshot, panel, chat, volumes, flags, actions, notify, onClose: () => setPanel(null) }} />
+        </div>
+        <Reactions shown={reactions} snapshot={snapshot} />
+        <Bar snapshot={snapshot} name={name} stage={stage} picture={picture} panel={panel} unread={chat.unread} actions={actions} onPanel={open} />
       </div>
-      <Reactions shown={reactions} snapshot={snapshot} />
-      <Bar snapshot={snapshot} name={name} stage={stage} picture={picture} panel={panel} unread={chat.unread} actions={actions} onPanel={open} />
-    </div>
+    </AuthProvider>
   );
 }
 
@@ -166,12 +168,12 @@ interface PanelProps {
 function OpenPanel({ room, snapshot, panel, chat, volumes, flags, actions, notify, onClose }: PanelProps) {
   // Kept here, so that closing the chat loses no half-written message.
   const [text, set] = useState("");
-  const { moderate = false, chat: mayChat = false } = snapshot.self?.grants ?? {};
+  const { moderate, admit, chat: mayChat } = usePermissions();
   switch (panel) {
     case "chat":
       return <ChatPanel chat={chat} draft={mayChat ? { text, set } : null} notify={notify} onClose={onClose} />;
     case "people":
-      return <People room={room} snapshot={snapshot} volumes={volumes} actions={moderate ? actions : null} onClose={onClose} />;
+      return <People room={room} snapshot={snapshot} volumes={volumes} actions={moderate ? actions : null} lobby={admit ? actions : null} onClose={onClose} />;
     case "diagnostics":
       return <DiagnosticsPanel room={room} snapshot={snapshot} notify={notify} onClose={onClose} />;
     case "bans":

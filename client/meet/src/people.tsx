@@ -22,10 +22,12 @@ interface Props {
   readonly volumes: Volumes;
   /** `null` if the user may not moderate. */
   readonly actions: Actions | null;
+  /** `null` if the user may admit nobody. */
+  readonly lobby: Actions | null;
   readonly onClose: () => void;
 }
 
-export function People({ room, snapshot, volumes, actions, onClose }: Props) {
+export function People({ room, snapshot, volumes, actions, lobby, onClose }: Props) {
   const texts = useTexts();
   const { hands, guests } = snapshot;
   const { setOpen } = volumes;
@@ -35,11 +37,11 @@ export function People({ room, snapshot, volumes, actions, onClose }: Props) {
   const inOrder = [...everybodyIn(snapshot)].sort((a, b) => place(a) - place(b));
   return (
     <Panel title={texts.inTheRoom} id="people-panel" onClose={onClose}>
-      {actions === null || guests.length === 0 ? null : <Waiting guests={guests} actions={actions} />}
+      {lobby === null || guests.length === 0 ? null : <Waiting guests={guests} actions={lobby} />}
       <ul className="people" tabIndex={0} aria-label={texts.people}>
         {inOrder.map((participant) => (
           <li key={participant.id}>
-            <Person room={room} participant={participant} volumes={volumes} actions={actions} />
+            <Person room={room} snapshot={snapshot} participant={participant} volumes={volumes} actions={actions} />
           </li>
         ))}
       </ul>
@@ -80,13 +82,16 @@ function Waiting({ guests, actions }: { guests: RoomSnapshot["guests"]; actions:
   );
 }
 
-interface PersonProps extends Pick<Props, "room" | "volumes" | "actions"> {
+interface PersonProps extends Pick<Props, "room" | "snapshot" | "volumes" | "actions"> {
   readonly participant: Participant;
 }
 
-function Person({ room, participant, volumes, actions }: PersonProps) {
+function Person({ room, snapshot, participant, volumes, actions }: PersonProps) {
   const { texts, locale } = usePreferences();
-  const { id, isSelf, speaking, connection, hasHandUp } = participant;
+  const { id, isSelf, speaking, connection, hasHandUp, role } = participant;
+  const { hands } = snapshot;
+  // A single hand needs no number.
+  const place = hands.length > 1 ? hands.indexOf(id) + 1 : null;
   const name = nameOf(participant, texts);
   const isOff = (source: "microphone" | "camera"): boolean => trackOf(participant, source)?.muted ?? true;
   return (
@@ -94,18 +99,19 @@ function Person({ room, participant, volumes, actions }: PersonProps) {
       <Avatar id={id} name={name} locale={locale} />
       <span className="who" title={name}>
         <Name name={name} isSelf={isSelf} />
+        {role === "host" || role === "cohost" ? <small> {texts.roles[role]}</small> : null}
         {connection === "reconnecting" ? <small> {texts.states.reconnecting}</small> : null}
       </span>
       {hasHandUp ? (
-        <span role="img" aria-label={texts.states.handUp}>
-          ✋
+        <span role="img" aria-label={place === null ? texts.states.handUp : `${texts.states.handUp} (${place})`}>
+          ✋{place === null ? null : <small>{place}</small>}
         </span>
       ) : null}
       <ConnectionDetails room={room} participant={participant} />
       {isOff("microphone") ? <MicrophoneOffIcon /> : null}
       {isOff("camera") ? <CameraOffIcon /> : null}
       {isSelf ? null : (
-        <Menu className="plain" label={texts.actionsFor(name)} items={personItems(texts, { participant, name, actions, onVolume: () => volumes.setOpen(volumes.open === id ? null : id) })}>
+        <Menu className="plain" label={texts.actionsFor(name)} items={personItems(texts, { participant, name, actions, snapshot, onVolume: () => volumes.setOpen(volumes.open === id ? null : id) })}>
           <DotsIcon />
         </Menu>
       )}

@@ -48,7 +48,7 @@ export function Tile({ room, participant, isLarge, isPinned, style, actions, onP
     { id: "pin", label: isPinned ? texts.unpinName(name) : texts.pinName(name), icon: <PinIcon />, onChoose: onPin },
     ...(isSelf
       ? [{ id: "hide", label: texts.hideSelf, icon: <HideIcon />, onChoose: onHide }]
-      : personItems(texts, { participant, name, actions, onVolume })),
+      : personItems(texts, { participant, name, actions, snapshot: room.snapshot, onVolume })),
   ];
   return (
     <figure

@@ -1,5 +1,5 @@
 /** The user's actions in a call; failures are shown as notices. */
-import type { Participant, Reaction, Room } from "@rotunda/client";
+import type { Grants, Participant, Reaction, Room, TrackSource } from "@rotunda/client";
 import { listDevices } from "@rotunda/client";
 import { trackOf } from "@rotunda/react";
 import { useMemo } from "react";
@@ -29,6 +29,13 @@ export interface Actions {
   end(): void;
   leave(): void;
   mute(participant: Participant): void;
+  stopVideo(participant: Participant): void;
+  /** Takes or gives grants, which decide what the participant can turn on. */
+  allow(participant: Participant, grants: Partial<Grants>): void;
+  /** Gives a role of the deployment. */
+  setRole(participant: Participant, role: string): void;
+  /** Shows a participant large to everybody; `null` ends it. */
+  spotlight(participant: Participant | null): void;
   lowerHand(participant: Participant): void;
   remove(participant: Pick<Participant, "id">): void;
   /** Removes all guests at this guest's address and keeps them out for a while; `name` is shown to the user. */
@@ -45,6 +52,12 @@ export function useActions(room: Room, texts: Texts, notify: (notice: Notice) =>
         () => success !== undefined && notify({ text: success, isProblem: false }),
         (error: unknown) => notify({ text: errorText(texts, error), isProblem: true }),
       );
+    };
+    const mute = (participant: Participant, source: TrackSource): void => {
+      const track = trackOf(participant, source);
+      if (track !== null) {
+        attempt(room.muteTrack(participant.id, track.id));
+      }
     };
     return {
       microphone: () => attempt(room.setMicrophone(!room.snapshot.microphone.on)),
@@ -70,12 +83,11 @@ export function useActions(room: Room, texts: Texts, notify: (notice: Notice) =>
         }
       },
       leave: () => void room.leave(),
-      mute: (participant) => {
-        const track = trackOf(participant, "microphone");
-        if (track !== null) {
-          attempt(room.muteTrack(participant.id, track.id));
-        }
-      },
+      mute: (participant) => mute(participant, "microphone"),
+      stopVideo: (participant) => mute(participant, "camera"),
+      allow: ({ id, grants }, changed) => attempt(room.updateParticipant(id, { grants: { ...grants, ...changed } })),
+      setRole: ({ id }, role) => attempt(room.updateParticipant(id, { role })),
+      spotlight: (participant) => attempt(room.setSpotlight(participant === null ? [] : [participant.id])),
       lowerHand: ({ id }) => attempt(room.lowerHand(id)),
       remove: ({ id }) => attempt(room.kick(id)),
       removeConnection: ({ id }, name) => {

@@ -20,7 +20,7 @@ export function useNotices(room: Room, texts: Texts): [Notice | null, (notice: N
   const named = (person: { readonly name: string }): string => inSentence(nameOf(person, texts));
   useRoomEvent(room, "participant_joined", (person) => tell(texts.joined(named(person))));
   useRoomEvent(room, "participant_left", (person) => tell(texts.left(named(person))));
-  useRoomEvent(room, "silenced", () => tell(texts.silenced, true));
+  useRoomEvent(room, "silenced", ({ isHeld }) => tell(isHeld ? texts.blocked : texts.silenced, true));
   useRoomEvent(room, "device_changed", ({ kind, label }) => tell(texts.nowUses(texts[kind], label)));
   useRoomEvent(room, "audio_only", ({ audioOnly }) => {
     // A banner covers the beginning; and switching the camera off does not make the uplink faster.

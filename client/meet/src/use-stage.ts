@@ -25,7 +25,7 @@ export interface Stage {
   readonly hideSelf: (hides: boolean) => void;
 }
 
-export function useStage({ self, participants }: RoomSnapshot): Stage {
+export function useStage({ self, participants, spotlight }: RoomSnapshot): Stage {
   const [choice, setChoice] = useState<Choice>(() => ({ mode: rememberedMode(), pinned: null, page: 0, hidesSelf: false }));
   const [size, measure] = useSize();
   const seating = useRef(EMPTY);
@@ -41,7 +41,10 @@ export function useStage({ self, participants }: RoomSnapshot): Stage {
     sharesScreen: screens.some(({ participant }) => participant.isSelf),
     speaker: seating.current.speaker,
   };
-  const arrangement = arrange(choice, scene, size);
+  // The user's own choice comes first.
+  const spotlit = participants.find(({ id }) => spotlight.includes(id));
+  const pinned = choice.pinned ?? (spotlit === undefined ? null : { kind: "person", id: spotlit.id });
+  const arrangement = arrange({ ...choice, pinned }, scene, size);
   const large = arrangement.tiles.find(({ item, isLarge }) => isLarge && item.kind === "person");
   front.current = { seats: arrangement.seats, large: large?.item.id ?? null };
   const { page, pages } = arrangement;

@@ -1,4 +1,6 @@
 /** The public API of `@rotunda/react`; nothing else in the package may be imported. */
+export type { Permissions } from "./auth";
+export { AuthProvider, permissionsOf, usePermissions } from "./auth";
 export { Avatar, initials } from "./avatar";
 export { DeviceSelect } from "./device-select";
 export type { Layout } from "./grid";

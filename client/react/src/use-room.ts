@@ -4,7 +4,8 @@ import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 /** The room's current snapshot; rerenders the component when it changes. */
 export function useRoom(room: Room): RoomSnapshot {
   const subscribe = useCallback((changed: () => void) => room.on("changed", changed), [room]);
-  return useSyncExternalStore(subscribe, () => room.snapshot);
+  const current = (): RoomSnapshot => room.snapshot;
+  return useSyncExternalStore(subscribe, current, current);
 }
 
 /** Calls the latest `listener` on every `name` event while the component is mounted. */

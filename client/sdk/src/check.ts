@@ -12,6 +12,7 @@ export const flag: Check = (value) => typeof value === "boolean";
 export const orNull = (check: Check): Check => (value) => value === null || check(value);
 export const orAbsent = (check: Check): Check => (value) => value === undefined || check(value);
 export const list = (check: Check): Check => (value) => Array.isArray(value) && value.every(check);
+export const map = (check: Check): Check => (value) => isObject(value) && Object.values(value).every(check);
 export const object = <T>(shape: Shape<T>): Check => {
   const checks = Object.entries<Check>(shape);
   return (value) => isObject(value) && checks.every(([key, check]) => check(value[key]));

@@ -33,7 +33,7 @@ describe("golden messages", () => {
   });
 
   const optional: Partial<Record<EdgeToClient["type"], readonly string[]>> =
-    { removed: ["reason"], resumed: ["revision", "difference"], roster_changed: ["revision"], signaled: ["link"] };
+    { removed: ["reason"], resumed: ["revision", "difference"], roster_changed: ["revision"], signaled: ["link"], track_muted: ["held"] };
 
   test.each(messages)("$type is not understood without one of its fields", (message) => {
     for (const field of Object.keys(message).filter((name) => !optional[message.type]?.includes(name))) {
@@ -44,7 +44,7 @@ describe("golden messages", () => {
 
   /** Fields of participants, rooms, ICE servers and bans that are omitted when empty. */
   const absent: readonly string[] =
-    ["metadata", "grants", "bandwidth", "send_bps_max", "receive_bps_max", "hand_raised_at", "username", "credential", "audience", "resume_spread_ms", "state", "room_type", "public", "features", "quality", "starts_at", "started_at", "ends_at", "address", "revision", "difference", "link", "sdp", "candidates", "ufrag", "peer_to_peer_max", "direct"];
+    ["metadata", "grants", "bandwidth", "send_bps_max", "receive_bps_max", "hand_raised_at", "username", "credential", "audience", "resume_spread_ms", "state", "room_type", "public", "features", "quality", "starts_at", "started_at", "ends_at", "address", "revision", "difference", "link", "sdp", "candidates", "ufrag", "peer_to_peer_max", "direct", "role", "attributes", "microphone", "camera", "screen", "admit", "hidden", "spotlight", "held"];
 
   test.each(messages)("$type is understood with every part as its type has it, and not otherwise", (message) => {
     for (const path of paths(message).filter(([field]) => field !== "type")) {

@@ -20,6 +20,7 @@ export type {
   Grants,
   GuestInfo,
   MediaKind,
+  ParticipantChange,
   ParticipantId,
   ParticipantInfo,
   PeerCandidate,
@@ -54,5 +55,5 @@ export { roomUrl } from "./signal";
 export type { Call, Limit, Message, Participant, Pause, RoomSnapshot, Track } from "./snapshot";
 export type { AudiencePage, Connection, Lines, PeerMessage, PeerRequest } from "./state";
 export type { Phase, Timings } from "./timings";
-export type { Claims } from "./token";
+export type { AllGrants, Claims } from "./token";
 export { readToken } from "./token";

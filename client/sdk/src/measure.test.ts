@@ -4,7 +4,7 @@ import { RoomError } from "./errors";
 import { roomUrl } from "./signal";
 import { SPEAKING_HOLD_MS, Speaking } from "./speaking";
 import { readCounters } from "./stats";
-import { readToken } from "./token";
+import { DEFAULT_GRANTS, readToken } from "./token";
 
 describe("speaking", () => {
   test("begins when loud, is held through pauses, and ends", () => {
@@ -152,7 +152,7 @@ describe("a token", () => {
       sub: "ada",
       room: "daily",
       name: "Ada",
-      grants: { publish: true, subscribe: true, chat: true, moderate: true, record: false },
+      grants: { ...DEFAULT_GRANTS, moderate: true },
     });
   });
 

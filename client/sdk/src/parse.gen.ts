@@ -1,6 +1,6 @@
 // Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.
 import type { Frames } from "./check";
-import { flag, list, number, object, orAbsent, orNull, text } from "./check";
+import { flag, list, map, number, object, orAbsent, orNull, text } from "./check";
 import type { BanInfo, Bandwidth, ChatMessage, Departure, DirectInfo, Features, Grants, GuestInfo, IceServer, ParticipantInfo, PeerCandidate, PeerSignal, RecordingInfo, RoomInfo, RosterDifference, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
 
 const iceServer = object<IceServer>({
@@ -47,6 +47,7 @@ const roomInfo = object<RoomInfo>({
   reason: orAbsent(text),
   resume_spread_ms: orAbsent(number),
   room_type: orAbsent(text),
+  spotlight: orAbsent(list(text)),
   started_at: orAbsent(number),
   starts_at: orAbsent(number),
   state: orAbsent(text),
@@ -58,10 +59,16 @@ const bandwidth = object<Bandwidth>({
 });
 
 const grants = object<Grants>({
+  admit: orAbsent(flag),
+  camera: orAbsent(flag),
   chat: flag,
+  hidden: orAbsent(flag),
+  metadata: orAbsent(flag),
+  microphone: orAbsent(flag),
   moderate: flag,
   publish: flag,
   record: flag,
+  screen: orAbsent(flag),
   subscribe: flag,
 });
 
@@ -75,6 +82,7 @@ const trackInfo = object<TrackInfo>({
 });
 
 const participantInfo = object<ParticipantInfo>({
+  attributes: orAbsent(map(text)),
   bandwidth: orAbsent(bandwidth),
   connection: text,
   grants: orAbsent(grants),
@@ -83,6 +91,7 @@ const participantInfo = object<ParticipantInfo>({
   joined_at: number,
   metadata: orAbsent(text),
   name: text,
+  role: orAbsent(text),
   tracks: list(trackInfo),
 });
 
@@ -213,6 +222,7 @@ export const FRAMES: Frames = {
     room: roomInfo,
   },
   track_muted: {
+    held: orAbsent(flag),
     mid: text,
   },
   participant_updated: {

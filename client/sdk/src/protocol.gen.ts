@@ -51,6 +51,11 @@ export type TrackId = string;
 export type RecordingId = string;
 
 /**
+ * The name of a role: a set of grants of the deployment.
+ */
+export type RoleName = string;
+
+/**
  * The client's id for one attempt to join, which makes repeating it harmless.
  */
 export type AttemptId = string;
@@ -152,15 +157,19 @@ receive_bps_max?: number, };
  */
 export type Grants = { 
 /**
- * Publish audio and video.
+ * Publish audio and video, of the sources that the next three admit.
  */
-publish: boolean, 
+publish: boolean, microphone?: boolean, camera?: boolean, 
+/**
+ * Share a screen, and its sound.
+ */
+screen?: boolean, 
 /**
  * Receive the audio and video of others.
  */
 subscribe: boolean, 
 /**
- * Write in the chat, react, raise a hand.
+ * Send data: write in the chat, react, raise a hand.
  */
 chat: boolean, 
 /**
@@ -170,7 +179,19 @@ moderate: boolean,
 /**
  * Start and stop recordings, see and delete those of the room.
  */
-record: boolean, };
+record: boolean, 
+/**
+ * Admit and refuse guests in the lobby; moderators may do it anyway.
+ */
+admit?: boolean, 
+/**
+ * Be in nobody's roster. Such a participant neither publishes nor writes.
+ */
+hidden?: boolean, 
+/**
+ * Change one's own metadata.
+ */
+metadata?: boolean, };
 
 /**
  * Recording is not among them, because a call can be recorded in several of these states.
@@ -278,7 +299,11 @@ features?: Features,
 /**
  * The limits of a client's camera, unless its application chooses others.
  */
-quality?: QualityProfile, };
+quality?: QualityProfile, 
+/**
+ * The participants whom a moderator shows large to everybody; absent if there are none.
+ */
+spotlight?: Array<ParticipantId>, };
 
 /**
  * Changes to a participant; absent fields stay unchanged.
@@ -292,6 +317,10 @@ metadata?: string,
  * Replaces all grants of the token.
  */
 grants?: Grants, 
+/**
+ * Replaces all grants of the token by those of the role. A new `host` takes the place of the present one.
+ */
+role?: RoleName, 
 /**
  * Replaces both limits of the token; without any, nothing is limited.
  */
@@ -346,7 +375,11 @@ lobby?: boolean,
  * The participants who may join besides moderators; replaces all. An empty list lifts the limit, unless the room is
  * `private`.
  */
-invited?: Array<ParticipantId>, };
+invited?: Array<ParticipantId>, 
+/**
+ * The participants to be shown large to everybody, at most 4; replaces all.
+ */
+spotlight?: Array<ParticipantId>, };
 
 export type TrackInfo = { id: TrackId, 
 /**
@@ -378,6 +411,14 @@ metadata?: string,
  * The participant's grants; absent if they are the defaults.
  */
 grants?: Grants, 
+/**
+ * The role that the grants are from, unless a moderator changed them; absent if it is `participant`.
+ */
+role?: RoleName, 
+/**
+ * The application's own facts about the participant; absent if there are none.
+ */
+attributes?: { readonly [name: string]: string }, 
 /**
  * The limits on the participant's media; absent if there are none.
  */
@@ -671,7 +712,11 @@ ban?: BanTerm, } | { "type": "list_bans", } | { "type": "list_audience",
 /**
  * The `next` of the previous page.
  */
-after?: ParticipantId, } | { "type": "lift_ban", participant: ParticipantId, } | { "type": "admit_guest", participant: ParticipantId, } | { "type": "refuse_guest", participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
+after?: ParticipantId, } | { "type": "lift_ban", participant: ParticipantId, } | { "type": "admit_guest", participant: ParticipantId, } | { "type": "refuse_guest", participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, 
+/**
+ * Also takes the grant for the track's source, so that the publisher cannot unmute it.
+ */
+hold?: boolean, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
 /**
  * Free text of the application, visible to everybody in the room.
  */
@@ -680,6 +725,10 @@ metadata?: string,
  * Replaces all grants of the token.
  */
 grants?: Grants, 
+/**
+ * Replaces all grants of the token by those of the role. A new `host` takes the place of the present one.
+ */
+role?: RoleName, 
 /**
  * Replaces both limits of the token; without any, nothing is limited.
  */
@@ -729,7 +778,11 @@ lobby?: boolean,
  * The participants who may join besides moderators; replaces all. An empty list lifts the limit, unless the room is
  * `private`.
  */
-invited?: Array<ParticipantId>, } | { "type": "start_room", } | { "type": "pause_room", 
+invited?: Array<ParticipantId>, 
+/**
+ * The participants to be shown large to everybody, at most 4; replaces all.
+ */
+spotlight?: Array<ParticipantId>, } | { "type": "start_room", } | { "type": "pause_room", 
 /**
  * Shown to everybody.
  */
@@ -839,7 +892,11 @@ in_reply_to: number | null, code: ErrorCode, message: string, } | { "type": "ref
 /**
  * The section that publishes it.
  */
-mid: Mid, } | { "type": "participant_updated", participant: ParticipantInfo, } | { "type": "participant_left", participant: ParticipantId, reason: LeaveReason, } | { "type": "roster_changed", changed: Array<ParticipantInfo>, left: Array<Departure>, 
+mid: Mid, 
+/**
+ * True if the client cannot unmute it, because it may not publish the source.
+ */
+held?: boolean, } | { "type": "participant_updated", participant: ParticipantInfo, } | { "type": "participant_left", participant: ParticipantId, reason: LeaveReason, } | { "type": "roster_changed", changed: Array<ParticipantInfo>, left: Array<Departure>, 
 /**
  * Names this state of the roster, for `resume`; only in the last of several messages.
  */

@@ -41,8 +41,8 @@ export interface RoomEvents {
   speaking: readonly ParticipantId[];
   /** The statistics of all tracks in the last second. */
   stats: ReadonlyMap<ParticipantId, ParticipantStats>;
-  /** A moderator muted the user; they may unmute themselves. */
-  silenced: { readonly source: TrackSource };
+  /** A moderator muted the user, who may unmute unless the track `isHeld`. */
+  silenced: { readonly source: TrackSource; readonly isHeld: boolean };
   /** A video was paused because the downlink is too slow, or resumed. */
   video_paused: Pause;
   /** The camera was paused because the uplink is too slow, or resumed. */

@@ -1,6 +1,6 @@
 /** Requests of the user, with one frame and one answer each. */
 import { Emitter } from "./emitter";
-import type { BanTerm, ParticipantId, TrackId } from "./protocol.gen";
+import type { BanTerm, ParticipantChange, ParticipantId, TrackId } from "./protocol.gen";
 import { randomId } from "./random";
 import type { Peers } from "./peers/peers";
 import type { RoomEvents } from "./room-events";
@@ -38,9 +38,25 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "lower_hand", participant });
   }
 
-  /** Mutes another participant's track; its owner may unmute it. Needs the grant `moderate`. */
-  muteTrack(participant: ParticipantId, track: TrackId): Promise<void> {
-    return this.ask({ type: "mute_track", participant, track });
+  /**
+   * Mutes another participant's track. Its owner may unmute it unless `hold` is set, which takes the grant for its source;
+   * `updateParticipant` gives it back. Needs the grant `moderate`.
+   */
+  muteTrack(participant: ParticipantId, track: TrackId, hold = false): Promise<void> {
+    return this.ask({ type: "mute_track", participant, track, hold });
+  }
+
+  /**
+   * Changes a participant: its role, grants, name, metadata or limits. A new `host` takes the place of the present one.
+   * Needs the grant `moderate`, or `metadata` for one's own metadata.
+   */
+  updateParticipant(participant: ParticipantId, change: ParticipantChange): Promise<void> {
+    return this.ask({ type: "update_participant", participant, ...change });
+  }
+
+  /** Shows participants large to everybody, at most 4; none ends it. Needs the grant `moderate`. */
+  setSpotlight(spotlight: readonly ParticipantId[]): Promise<void> {
+    return this.ask({ type: "update_room", spotlight: [...spotlight] });
   }
 
   /** Locks or unlocks the room: a locked room admits no new participants. Needs the grant `moderate`. */
@@ -79,7 +95,7 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "lift_ban", participant });
   }
 
-  /** Admits or refuses a waiting guest; needs the grant `moderate`. */
+  /** Admits or refuses a waiting guest; needs the grant `moderate` or `admit`. */
   answerGuest(participant: ParticipantId, admit: boolean): Promise<void> {
     return this.ask({ type: admit ? "admit_guest" : "refuse_guest", participant });
   }

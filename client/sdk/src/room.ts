@@ -296,7 +296,7 @@ export class Room extends RoomRequests {
         return this.#local.screen.stop();
       case "silence":
         this.#local.silence(command.source);
-        return this.emit("silenced", { source: command.source });
+        return this.emit("silenced", { source: command.source, isHeld: command.isHeld });
       case "show_reaction":
         return this.emit("reaction", command);
       case "tell_peer":

@@ -9,7 +9,6 @@ import type {
   ConnectionState,
   EstimateReason,
   Features,
-  Grants,
   GuestInfo,
   MediaKind,
   Mid,
@@ -23,7 +22,7 @@ import type {
 import type { Quality } from "./quality";
 import type { Connection, State } from "./state";
 import { connection } from "./state";
-import { DEFAULT_GRANTS } from "./token";
+import { type AllGrants, DEFAULT_GRANTS } from "./token";
 
 export interface RoomSnapshot {
   readonly connection: Connection;
@@ -51,8 +50,10 @@ export interface RoomSnapshot {
   readonly chat: readonly Message[];
   /** Raised hands, earliest first. */
   readonly hands: readonly ParticipantId[];
-  /** The waiting guests, longest wait first; empty for users who may not moderate. */
+  /** The waiting guests, longest wait first; empty for users who may not admit them. */
   readonly guests: readonly GuestInfo[];
+  /** The participants whom a moderator shows large to everybody. */
+  readonly spotlight: readonly ParticipantId[];
   /** True if the user may publish. */
   readonly publishes: boolean;
   /** One for each audio slot; play all of them, as speakers move between slots. */
@@ -91,7 +92,11 @@ export interface Participant {
   readonly isSelf: boolean;
   readonly connection: ConnectionState;
   readonly speaking: boolean;
-  readonly grants: Grants;
+  readonly grants: AllGrants;
+  /** The role that gave the grants; `participant` if the token named none. */
+  readonly role: string;
+  /** The application's own facts about the participant. */
+  readonly attributes: Readonly<Record<string, string>>;
   /** Limits on the participant's media; empty if there are none. */
   readonly bandwidth: Bandwidth;
   readonly hasHandUp: boolean;
@@ -164,7 +169,8 @@ export function snapshot(sources: Sources): RoomSnapshot {
       .filter((info) => info.hand_raised_at !== undefined)
       .sort((a, b) => (a.hand_raised_at ?? 0) - (b.hand_raised_at ?? 0))
       .map(({ id }) => id),
-    guests: info(state)?.grants?.moderate === true ? state.guests : NOBODY,
+    guests: mayAdmit(info(state)) ? state.guests : NOBODY,
+    spotlight: state.room?.spotlight ?? NO_SPOTLIGHT,
     publishes: state.publishes,
     audioTracks,
     speakerId,
@@ -178,7 +184,13 @@ function call({ room }: State): Call {
 
 const ALL_FEATURES: Features = { chat: true, screen_share: true, file_transfer: true, recording: true, whiteboard: true, reactions: true };
 const NOBODY: readonly GuestInfo[] = [];
+const NO_SPOTLIGHT: readonly ParticipantId[] = [];
+const NO_ATTRIBUTES: Readonly<Record<string, string>> = {};
 const UNLIMITED: Bandwidth = {};
+
+function mayAdmit(of: ParticipantInfo | undefined): boolean {
+  return of?.grants?.moderate === true || of?.grants?.admit === true;
+}
 
 function info({ roster, self }: State): ParticipantInfo | undefined {
   return roster.find(({ id }) => id === self);
@@ -192,7 +204,9 @@ function participant(info: ParticipantInfo, sources: Sources): Participant {
     isSelf,
     connection: info.connection,
     speaking: sources.speaking.has(info.id),
-    grants: info.grants ?? DEFAULT_GRANTS,
+    grants: { ...DEFAULT_GRANTS, ...info.grants },
+    role: info.role ?? "participant",
+    attributes: info.attributes ?? NO_ATTRIBUTES,
     bandwidth: info.bandwidth ?? UNLIMITED,
     hasHandUp: info.hand_raised_at !== undefined,
     quality: sources.quality.get(info.id) ?? null,

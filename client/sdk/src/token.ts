@@ -6,11 +6,26 @@ export interface Claims {
   readonly sub: ParticipantId;
   readonly room: string;
   readonly name: string;
-  readonly grants: Grants;
+  readonly grants: AllGrants;
 }
 
+/** The permissions of a participant, each of which is on or off. */
+export type AllGrants = Required<Grants>;
+
 /** The grants of a token without any. */
-export const DEFAULT_GRANTS: Grants = { publish: true, subscribe: true, chat: true, moderate: false, record: false };
+export const DEFAULT_GRANTS: AllGrants = {
+  publish: true,
+  microphone: true,
+  camera: true,
+  screen: true,
+  subscribe: true,
+  chat: true,
+  moderate: false,
+  record: false,
+  admit: false,
+  hidden: false,
+  metadata: false,
+};
 
 /** Reads the claims of a JWT (RFC 7519 §3) without checking its signature; returns `null` if it is not a JWT. */
 export function readToken(token: string): Claims | null {
@@ -33,7 +48,7 @@ export function readToken(token: string): Claims | null {
       room: String(room),
       name: typeof name === "string" ? name : "",
       // Every existing grant has a default, so none is missing.
-      grants: Object.fromEntries(all) as Grants,
+      grants: Object.fromEntries(all) as AllGrants,
     };
   } catch {
     return null;

@@ -5,9 +5,11 @@
 
 mod claims;
 mod keys;
+mod own;
 mod settings;
 
 pub use keys::{Jwk, KeyCache, Search};
+pub use own::{OwnKeys, OwnToken};
 pub use settings::{Issuer, Issuers};
 
 use serde::Deserialize;

@@ -24,6 +24,7 @@ pub mod objects;
 pub mod presign;
 pub mod random;
 pub mod rate_limit;
+pub mod roles;
 pub mod room;
 pub mod secret;
 pub mod session_description;

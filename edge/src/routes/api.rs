@@ -77,6 +77,7 @@ pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Res
         OperationId::PauseRoom => rooms::pause(call).await,
         OperationId::ResumeRoom => rooms::resume(&call).await,
         OperationId::ListCalls => rooms::calls(&call).await,
+        OperationId::ListActs => rooms::audit(&call).await,
         OperationId::ListParticipants => participants::list(&call).await,
         OperationId::GetParticipant => participants::get(&call).await,
         OperationId::UpdateParticipant => participants::update(call).await,
@@ -137,7 +138,7 @@ async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) ->
 /// The participant from the request's join token, if they may record in the room.
 async fn who_may_record(arrival: &Arrival<'_>, room: Option<&String>) -> Result<Result<Caller, Refusal>, AuthError> {
     let Some(room) = room.and_then(|room| RoomId::parse(room).ok()) else { return Ok(Err(Refusal::no_such_path())) };
-    match auth::participant_by_bearer(&arrival.request, &room, (arrival.env, &arrival.config.issuers)).await {
+    match auth::participant_by_bearer(&arrival.request, &room, (arrival.env, &arrival.config)).await {
         Ok(claims) if claims.grants.record => {
             let counted = format!("participant:{room}:{}", claims.sub);
             let by = Bearer { participant: claims.sub, is_guest: claims.guest.is_some() };
@@ -178,6 +179,7 @@ pub(super) async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> 
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)

@@ -7,10 +7,11 @@ use crate::auth::AuthError;
 use crate::config::Guests;
 use crate::refusal::Refusal;
 use crate::{auth, clock, log, random};
+use edge_core::roles;
 use edge_core::room::{Answer, Ask, GuestStanding, RecordingAnswer, RecordingAsk};
 use serde::{Deserialize, Serialize};
 use shared::api::Bounds;
-use shared::token::{self, Bandwidth, Grants, Guest, GuestClaims, JoinClaims};
+use shared::token::{self, Attributes, Bandwidth, Grants, Guest, GuestClaims, JoinClaims};
 use shared::{ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
 use worker::{Response, ResponseBuilder};
 
@@ -78,8 +79,7 @@ pub(super) async fn policy(arrival: &Arrival<'_>) -> Result<Response, RouteError
 /// True if the room is being recorded. `None` for people who cannot join it: their token is for another room, guests are
 /// not allowed, or they are banned.
 async fn recorded(arrival: &Arrival<'_>, room: &RoomId) -> Result<Option<bool>, RouteError> {
-    let claims = match auth::participant_by_bearer(&arrival.request, room, (arrival.env, &arrival.config.issuers)).await
-    {
+    let claims = match auth::participant_by_bearer(&arrival.request, room, (arrival.env, &arrival.config)).await {
         Ok(claims) => Some(claims),
         Err(AuthError::Refused(_)) if arrival.config.guests != Guests::Off && !auth::has_bearer(&arrival.request) => {
             None
@@ -230,6 +230,8 @@ fn answer(arrival: &Arrival<'_>, knock: Knock, guest: GuestClaims) -> Result<Res
         room: knock.room,
         name: knock.name,
         grants: guest.grants,
+        role: guest.grants.moderate.then(roles::host),
+        attributes: Attributes::new(),
         bandwidth: Bandwidth::default(),
         participants_max: None,
         jti: None,

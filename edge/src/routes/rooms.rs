@@ -102,7 +102,7 @@ fn explain(arrival: &Arrival<'_>, code: ErrorCode, room: &RoomId) -> Result<Resu
 }
 
 async fn participant(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> Result<JoinClaims, AuthError> {
-    let mut claims = auth::participant(protocols, room, (arrival.env, &arrival.config.issuers)).await?;
+    let mut claims = auth::participant(protocols, room, (arrival.env, &arrival.config)).await?;
     if let Some(guest) = &mut claims.guest {
         guest.from = blind_address(arrival, room)?;
     }

@@ -66,6 +66,9 @@ struct Words {
     success: (u16, &'static str),
 }
 
+const AUDIT: &str =
+    "Lists the acts of moderators and of the application in the last week, even after the room has ended.";
+
 const fn words(id: OperationId) -> Words {
     let (id, summary, success) = match id {
         OperationId::CreateToken => ("create_token", "Issues a join token.", (201, "The token.")),
@@ -90,6 +93,7 @@ const fn words(id: OperationId) -> Words {
             "Lists the current call, and those that were active in the last week, even after the room has ended.",
             (200, "The calls."),
         ),
+        OperationId::ListActs => ("list_acts", AUDIT, (200, "One page.")),
         OperationId::ListParticipants => {
             ("list_participants", "Lists the participants in a room.", (200, "The participants."))
         }
@@ -182,6 +186,7 @@ const fn found_meaning(id: OperationId) -> Option<&'static str> {
         | OperationId::PauseRoom
         | OperationId::ResumeRoom
         | OperationId::ListCalls
+        | OperationId::ListActs
         | OperationId::ListParticipants
         | OperationId::GetParticipant
         | OperationId::UpdateParticipant
@@ -221,6 +226,7 @@ fn links(id: OperationId) -> Option<Value> {
         | OperationId::PauseRoom
         | OperationId::ResumeRoom
         | OperationId::ListCalls
+        | OperationId::ListActs
         | OperationId::ListParticipants
         | OperationId::GetParticipant
         | OperationId::UpdateParticipant
@@ -291,6 +297,7 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
     for name in operation.id.query() {
         let (description, schema) = match *name {
             "limit" => ("Maximum number of items on the page.", limit_schema(operation.id)),
+            "hold" => ("If true, its publisher cannot unmute it.", json!({ "type": "boolean" })),
             "public" => ("If true, only public rooms are listed.", json!({ "type": "boolean" })),
             "cursor" => (
                 "The `next` of the previous page.",
@@ -304,19 +311,20 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
 }
 
 fn limit_schema(id: OperationId) -> Value {
-    let (most, default) = if id == OperationId::ListRecordings {
-        (limits::RECORDINGS_PER_PAGE_MAX, limits::RECORDINGS_PER_PAGE_DEFAULT)
-    } else {
-        (limits::ROOMS_PER_PAGE_MAX, limits::ROOMS_PER_PAGE_DEFAULT)
+    let (most, default) = match id {
+        OperationId::ListRecordings => (limits::RECORDINGS_PER_PAGE_MAX, limits::RECORDINGS_PER_PAGE_DEFAULT),
+        OperationId::ListActs => (limits::ACTS_PER_PAGE_MAX, limits::ACTS_PER_PAGE_DEFAULT),
+        _ => (limits::ROOMS_PER_PAGE_MAX, limits::ROOMS_PER_PAGE_DEFAULT),
     };
     json!({ "type": "integer", "minimum": 1, "maximum": most, "default": default })
 }
 
-/// A cursor of the room list holds a shard of the directory and a name; one of recordings, a start time and an id.
+/// A cursor of the room list holds a shard of the directory and a name; one of recordings, a start time and an id;
+/// one of the audit trail, a number.
 fn cursor_pattern(id: OperationId) -> String {
-    if id == OperationId::ListRecordings {
-        format!("^[0-9]{{1,15}}\\.[A-Za-z0-9]{{1,{}}}$", RecordingId::BYTES_MAX)
-    } else {
-        format!("^[0-{}]\\.[A-Za-z0-9_-]{{0,64}}$", limits::DIRECTORY_SHARDS - 1)
+    match id {
+        OperationId::ListRecordings => format!("^[0-9]{{1,15}}\\.[A-Za-z0-9]{{1,{}}}$", RecordingId::BYTES_MAX),
+        OperationId::ListActs => "^[0-9]{1,15}$".into(),
+        _ => format!("^[0-{}]\\.[A-Za-z0-9_-]{{0,64}}$", limits::DIRECTORY_SHARDS - 1),
     }
 }

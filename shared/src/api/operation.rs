@@ -21,6 +21,8 @@ pub enum OperationId {
     ResumeRoom,
     /// Lists the calls under a room's name.
     ListCalls,
+    /// Lists the acts of moderators and of the application.
+    ListActs,
     /// Lists everybody in a room.
     ListParticipants,
     GetParticipant,
@@ -68,6 +70,7 @@ const START_ROOM: &str = "/v1/rooms/{room}/start";
 const PAUSE_ROOM: &str = "/v1/rooms/{room}/pause";
 const RESUME_ROOM: &str = "/v1/rooms/{room}/resume";
 const CALLS: &str = "/v1/rooms/{room}/calls";
+const AUDIT: &str = "/v1/rooms/{room}/audit";
 const PARTICIPANTS: &str = "/v1/rooms/{room}/participants";
 const PARTICIPANT: &str = "/v1/rooms/{room}/participants/{participant}";
 const BANS: &str = "/v1/rooms/{room}/bans";
@@ -113,6 +116,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { id: OperationId::PauseRoom, method: "POST", path: PAUSE_ROOM, errors: NO_CALL },
     Operation { id: OperationId::ResumeRoom, method: "POST", path: RESUME_ROOM, errors: NO_CALL },
     Operation { id: OperationId::ListCalls, method: "GET", path: CALLS, errors: NO_ROOM },
+    Operation { id: OperationId::ListActs, method: "GET", path: AUDIT, errors: NO_ROOM },
     Operation { id: OperationId::ListParticipants, method: "GET", path: PARTICIPANTS, errors: NO_ROOM },
     Operation { id: OperationId::GetParticipant, method: "GET", path: PARTICIPANT, errors: NO_PARTICIPANT },
     Operation { id: OperationId::UpdateParticipant, method: "PATCH", path: PARTICIPANT, errors: NO_PARTICIPANT },
@@ -144,6 +148,7 @@ impl OperationId {
             | Self::StartRoom
             | Self::ResumeRoom
             | Self::ListCalls
+            | Self::ListActs
             | Self::ListParticipants
             | Self::GetParticipant
             | Self::RemoveParticipant
@@ -175,6 +180,7 @@ impl OperationId {
             | Self::PauseRoom
             | Self::ResumeRoom
             | Self::ListCalls
+            | Self::ListActs
             | Self::ListParticipants
             | Self::GetParticipant
             | Self::UpdateParticipant
@@ -191,8 +197,9 @@ impl OperationId {
     pub const fn query(self) -> &'static [&'static str] {
         match self {
             Self::ListRooms => &["limit", "cursor", "public"],
-            Self::ListRecordings => &["limit", "cursor"],
+            Self::ListRecordings | Self::ListActs => &["limit", "cursor"],
             Self::CloseRoom | Self::RemoveParticipant => &["reason"],
+            Self::MuteTrack => &["hold"],
             Self::CreateToken
             | Self::CreateRoom
             | Self::GetRoom
@@ -207,7 +214,6 @@ impl OperationId {
             | Self::ListBans
             | Self::CreateBan
             | Self::LiftBan
-            | Self::MuteTrack
             | Self::StartRecording
             | Self::GetRecording
             | Self::StopRecording

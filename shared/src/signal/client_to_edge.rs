@@ -2,7 +2,7 @@
 
 use super::{BanTerm, PeerSignal, Reaction, RoomChange, TrackSource};
 use crate::error_code::ErrorCode;
-use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId, TrackId};
+use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, RoleName, SessionId, TrackId};
 use crate::json::{Document, Reader, tagged};
 use crate::limits;
 use crate::sorted::SortedMap;
@@ -120,13 +120,21 @@ pub enum ClientToEdge {
     },
     /// Lifts a ban; needs the grant `moderate`.
     LiftBan { participant: ParticipantId },
-    /// Admits a waiting guest; needs the grant `moderate`.
+    /// Admits a waiting guest; needs the grant `moderate` or `admit`.
     AdmitGuest { participant: ParticipantId },
-    /// Refuses a waiting guest; needs the grant `moderate`.
+    /// Refuses a waiting guest; needs the grant `moderate` or `admit`.
     RefuseGuest { participant: ParticipantId },
     /// Mutes another participant's track until its publisher unmutes it with `set_muted`; needs the grant `moderate`.
-    MuteTrack { participant: ParticipantId, track: TrackId },
-    /// Changes a participant's name, metadata, grants or bandwidth; needs the grant `moderate`. Absent fields stay unchanged.
+    MuteTrack {
+        participant: ParticipantId,
+        track: TrackId,
+        /// Also takes the grant for the track's source, so that the publisher cannot unmute it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+        hold: bool,
+    },
+    /// Changes a participant's name, metadata, grants, role or bandwidth; needs the grant `moderate`, or `metadata` for one's
+    /// own metadata. Absent fields stay unchanged.
     UpdateParticipant {
         participant: ParticipantId,
         #[serde(flatten)]
@@ -179,6 +187,10 @@ pub struct ParticipantChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub grants: Option<Grants>,
+    /// Replaces all grants of the token by those of the role. A new `host` takes the place of the present one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub role: Option<RoleName>,
     /// Replaces both limits of the token; without any, nothing is limited.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
@@ -189,6 +201,9 @@ impl ParticipantChange {
     /// Checks what the types cannot express.
     pub fn check_bounds(&self) -> Result<(), &'static str> {
         self.name.as_ref().map_or(Ok(()), |name| Text::Name.check(name))?;
+        if self.role.is_some() && self.grants.is_some() {
+            return Err("role and grants exclude each other");
+        }
         self.metadata.as_ref().map_or(Ok(()), |metadata| Text::ParticipantMetadata.check(metadata))?;
         self.bandwidth.map_or(Ok(()), |bandwidth| bandwidth.check_bounds())
     }
@@ -371,7 +386,7 @@ impl ClientToEdge {
             }
             // Unknown fields are ignored, so a misspelt one would otherwise look like success.
             Self::UpdateParticipant { change, .. } if *change == ParticipantChange::default() => {
-                Err("update_participant has none of the fields name, metadata, grants and bandwidth")
+                Err("update_participant has none of the fields name, metadata, grants, role and bandwidth")
             }
             Self::UpdateRoom { change } if *change == RoomChange::default() => {
                 Err("update_room has none of its fields")

@@ -103,7 +103,7 @@ pub enum EdgeToClient {
         in_reply_to: Option<u32>,
         ice_servers: Vec<IceServer>,
     },
-    /// To moderators: all guests in the lobby, whenever the list changes. Before the first message the lobby is empty.
+    /// To those who may admit them: all guests in the lobby, whenever the list changes. Before the first message the lobby is empty.
     GuestsWaiting {
         /// Longest wait first.
         guests: Vec<GuestInfo>,
@@ -130,8 +130,12 @@ pub enum EdgeToClient {
     TrackMuted {
         /// The section that publishes it.
         mid: Mid,
+        /// True if the client cannot unmute it, because it may not publish the source.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+        held: bool,
     },
-    /// A participant's name, grants, tracks, mute state or connection changed.
+    /// A participant's name, grants, role, tracks, mute state or connection changed.
     ParticipantUpdated {
         participant: ParticipantInfo,
     },

@@ -67,6 +67,10 @@ pub struct RoomChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub invited: Option<Vec<ParticipantId>>,
+    /// The participants to be shown large to everybody, at most 4; replaces all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub spotlight: Option<Vec<ParticipantId>>,
 }
 
 impl RoomChange {
@@ -86,6 +90,9 @@ impl RoomChange {
         }
         if self.invited.as_ref().is_some_and(|invited| invited.len() > limits::INVITED_PER_ROOM_MAX) {
             return Err("invited has too many participants");
+        }
+        if self.spotlight.as_ref().is_some_and(|spotlight| spotlight.len() > limits::SPOTLIGHT_MAX) {
+            return Err("spotlight has too many participants");
         }
         if self.duration_ms_max.is_some_and(|ms| ms > limits::CALL_MS_MAX) {
             return Err("duration_ms_max is out of bounds");

@@ -1,10 +1,11 @@
 //! A room as its participants see it.
 
 use super::{CallState, Features, QualityProfile, RoomType};
-use crate::ids::{Mid, ParticipantId, TrackId};
+use crate::ids::{Mid, ParticipantId, RoleName, TrackId};
 use crate::rtp_parameters::MediaKind;
+use crate::sorted::SortedMap;
 use crate::time::UnixMillis;
-use crate::token::{Bandwidth, Grants};
+use crate::token::{Attributes, Bandwidth, Grants};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +70,10 @@ pub struct RoomInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub quality: Option<QualityProfile>,
+    /// The participants whom a moderator shows large to everybody; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Vec<ParticipantId>>"))]
+    pub spotlight: Vec<ParticipantId>,
 }
 
 /// Participants who connect to each other, so that their media needs no node.
@@ -105,6 +110,18 @@ pub struct ParticipantInfo {
     #[serde(default, skip_serializing_if = "Grants::are_default")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Grants>"))]
     pub grants: Grants,
+    /// The role that the grants are from, unless a moderator changed them; absent if it is `participant`.
+    #[serde(default, skip_serializing_if = "RoleName::is_default")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<RoleName>"))]
+    pub role: RoleName,
+    /// The application's own facts about the participant; absent if there are none.
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, type = "{ readonly [name: string]: string }"))]
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "std::collections::BTreeMap<crate::ids::Attribute, crate::ids::Attribute>")
+    )]
+    pub attributes: Attributes,
     /// The limits on the participant's media; absent if there are none.
     #[serde(default, skip_serializing_if = "Bandwidth::is_unlimited")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Bandwidth>"))]
@@ -124,7 +141,8 @@ impl ParticipantInfo {
     #[must_use]
     pub const fn json_bytes_max(&self) -> usize {
         let texts = self.name.len().saturating_add(self.metadata.len()).saturating_mul(6);
-        texts.saturating_add(self.tracks.len().saturating_mul(256)).saturating_add(848)
+        let attributes = self.attributes.len().saturating_mul(72);
+        texts.saturating_add(self.tracks.len().saturating_mul(256)).saturating_add(attributes).saturating_add(848)
     }
 }
 
@@ -168,6 +186,24 @@ pub enum TrackSource {
     Screen,
     /// The sound of a shared screen.
     ScreenAudio,
+}
+
+impl TrackSource {
+    #[must_use]
+    pub const fn is_granted(self, grants: Grants) -> bool {
+        grants.publish
+            && match self {
+                Self::Microphone => grants.microphone,
+                Self::Camera => grants.camera,
+                Self::Screen | Self::ScreenAudio => grants.screen,
+            }
+    }
+
+    /// True if a track without its grant stays, muted, because its participant may get the grant back at any time.
+    #[must_use]
+    pub const fn may_be_held(self) -> bool {
+        matches!(self, Self::Microphone | Self::Camera)
+    }
 }
 
 /// The content of one of a client's receive slots.

@@ -190,7 +190,7 @@ fn an_update_that_changes_nothing_says_so() {
     let room = "update_room has none of its fields";
     check_detail(r#"{"type":"update_room","id":1,"lock":true}"#, Some(1), room);
     check_detail(r#"{"type":"update_room","id":1,"locked":null}"#, Some(1), room);
-    let participant = "update_participant has none of the fields name, metadata, grants and bandwidth";
+    let participant = "update_participant has none of the fields name, metadata, grants, role and bandwidth";
     check_detail(r#"{"type":"update_participant","id":1,"participant":"a","Name":"x"}"#, Some(1), participant);
 }
 

@@ -134,6 +134,22 @@ export function meetingScenarios(world) {
       await ada.hears([grace]);
     });
 
+    test("a microphone that a host blocks has no button until the host allows it again", async () => {
+      const choose = async (label) => {
+        await ada.page.click('[aria-label="Actions for Grace"]');
+        await ada.page.click(`[role="menuitem"][aria-label="${label}"]`);
+      };
+      const hasButton = () => grace.page.evaluate(() => document.querySelector("#microphone") !== null);
+      await choose("Block Grace’s microphone");
+      await grace.reads(/Only a moderator can let you speak/);
+      await until("the button is gone", async () => !(await hasButton()));
+      await ada.hears([]);
+      await choose("Allow Grace’s microphone");
+      await until("the button is back", hasButton);
+      await grace.press("microphone");
+      await ada.hears([grace]);
+    });
+
     test("losing the right to publish turns the devices off, and they can be used again when it is back", async () => {
       const may = (publish) => world.stack.api("PATCH", `rooms/${room}/participants/grace`, { grants: { publish, subscribe: true, chat: true } });
       const hasButton = () => grace.page.evaluate(() => document.getElementById("camera") !== null);

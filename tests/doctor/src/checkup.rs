@@ -14,7 +14,7 @@ use robot::{Admission, Arrival, Event, Options, Refused, Robot};
 use serde_json::Value;
 use shared::api::TokenRequest;
 use shared::signal::{ConnectionState, TrackSource};
-use shared::token::{Bandwidth, Grants};
+use shared::token::{Attributes, Bandwidth, Grants};
 use shared::{ErrorCode, ParticipantId, RoomId};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::timeout;
@@ -169,6 +169,8 @@ fn wish() -> Option<TokenRequest> {
         participant: ParticipantId::parse("doctor").ok()?,
         name: "rotunda doctor".into(),
         grants: Grants::default(),
+        role: None,
+        attributes: Attributes::new(),
         bandwidth: Bandwidth::default(),
         participants_max: None,
         lifetime_s: TOKEN_LIFETIME_S,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shared::time::UnixMillis;
-use shared::token::{Bandwidth, Grants, JoinClaims, Key, sign};
+use shared::token::{Attributes, Bandwidth, Grants, JoinClaims, Key, sign};
 use shared::{ParticipantId, RoomId};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -92,6 +92,8 @@ impl Stack {
             room: RoomId::parse(room).expect("an id"),
             name: participant.to_owned(),
             grants: Grants { record: true, ..Grants::default() },
+            role: None,
+            attributes: Attributes::new(),
             bandwidth: Bandwidth::default(),
             participants_max: Some(1_000),
             jti: None,

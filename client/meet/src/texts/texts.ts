@@ -128,6 +128,19 @@ export interface Texts {
   readonly close: string;
   readonly actionsFor: (name: string) => string;
   readonly muteName: (name: string) => string;
+  readonly stopVideoOf: (name: string) => string;
+  readonly blockMicrophoneOf: (name: string) => string;
+  readonly allowMicrophoneOf: (name: string) => string;
+  readonly blockCameraOf: (name: string) => string;
+  readonly allowCameraOf: (name: string) => string;
+  readonly spotlightName: (name: string) => string;
+  readonly endSpotlight: string;
+  readonly makeCohost: (name: string) => string;
+  readonly endCohost: (name: string) => string;
+  readonly makeHost: (name: string) => string;
+  readonly roles: { readonly host: string; readonly cohost: string };
+  /** A moderator took the microphone or the camera away. */
+  readonly blocked: string;
   readonly guestWaits: (name: string) => string;
   readonly guestsWaiting: string;
   readonly admit: string;

@@ -97,7 +97,7 @@ export type Command =
   /** The edge does not accept the additional published sources. */
   | { readonly do: "drop_screen" }
   /** A moderator muted this source. */
-  | { readonly do: "silence"; readonly source: TrackSource }
+  | { readonly do: "silence"; readonly source: TrackSource; readonly isHeld: boolean }
   | { readonly do: "show_reaction"; readonly participant: ParticipantId; readonly reaction: Reaction }
   | { readonly do: "tell_peer"; readonly message: PeerMessage }
   | { readonly do: "settle"; readonly ticket: number; readonly failure: Failure | null }

@@ -8,6 +8,7 @@ import type {
   ParticipantInfo,
   RosterDifference,
   SlotInfo,
+  TrackSource,
 } from "../protocol.gen";
 import { PONG, RETRYABLE_ERROR_CODES, SLOTS_PER_KIND_MAX } from "../protocol.gen";
 import { DEFAULT_GRANTS } from "../token";
@@ -331,21 +332,25 @@ function learnOwnMuted(step: Step): void {
   const { told } = step.state;
   const silenced = own.tracks.filter(({ mid, muted }) => muted && told.muted[mid] === false);
   step.update({ told: { ...told, muted: Object.fromEntries(own.tracks.map(({ mid, muted }) => [mid, muted])) } });
-  silenced.forEach(({ mid }) => silence(step, mid));
+  silenced.forEach(({ mid, source }) => silence(step, mid, isHeld(own, source)));
+}
+
+function isHeld({ grants }: ParticipantInfo, source: TrackSource): boolean {
+  return (source === "microphone" || source === "camera") && grants?.[source] === false;
 }
 
 /** A moderator muted one of the user's tracks; it stays muted until the user unmutes it. */
-function trackMuted(step: Step, { mid }: Message<"track_muted">): void {
-  silence(step, mid);
+function trackMuted(step: Step, { mid, held = false }: Message<"track_muted">): void {
+  silence(step, mid, held);
 }
 
-function silence(step: Step, mid: Mid): void {
+function silence(step: Step, mid: Mid, isHeld: boolean): void {
   const { media, muted } = step.state;
   const section = media.published.find((published) => published.mid === mid);
   if (section !== undefined) {
     step.update({ muted: { ...muted, [section.source]: true } });
     learnMuted(step, mid, true);
-    step.command({ do: "silence", source: section.source });
+    step.command({ do: "silence", source: section.source, isHeld });
   }
 }
 

@@ -31,7 +31,7 @@ describe("being muted by a moderator", () => {
   test("stops the source until the user opens it again", () => {
     const client = new Client().joined();
     client.frame({ type: "track_muted", mid: "0" });
-    expect(client.commands.at(-1)).toEqual({ do: "silence", source: "microphone" });
+    expect(client.commands.at(-1)).toEqual({ do: "silence", source: "microphone", isHeld: false });
     expect(client.does()).toEqual(["silence"]);
     client.on({ on: "set_muted", source: "microphone", muted: false });
     expect(client.lastSent()).toEqual({ id: 2, type: "set_muted", mid: "0", muted: false });

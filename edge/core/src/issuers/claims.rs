@@ -3,8 +3,8 @@
 use super::{Issuer, Unverified};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::token::{self, Bandwidth, JoinClaims, TokenError};
-use shared::{ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
+use shared::token::{self, Attributes, Bandwidth, JoinClaims, TokenError};
+use shared::{Attribute, ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
 
 impl Unverified<'_> {
     /// The claims, for a token whose signature was checked.
@@ -25,6 +25,8 @@ impl Unverified<'_> {
             // The issuer may allow names that cannot be shown here.
             name: if Text::Name.check(name).is_ok() { name.to_owned() } else { String::new() },
             grants: *role.and_then(|role| issuer.roles.get(role)).unwrap_or(&issuer.grants),
+            role: None,
+            attributes: role.and_then(attributes_of).unwrap_or_default(),
             bandwidth: Bandwidth::default(),
             participants_max: None,
             jti: None,
@@ -45,6 +47,11 @@ impl Issuer {
         });
         participant.ok().filter(|participant| !token::is_guest_id(participant))
     }
+}
+
+/// The role at the issuer, to which the deployment may give one of its own.
+fn attributes_of(role: &str) -> Option<Attributes> {
+    Some(Attributes::from([(Attribute::parse("role").ok()?, Attribute::parse(role).ok()?)]))
 }
 
 /// The value at a path, such as `app_metadata.role`.
@@ -125,6 +132,8 @@ mod tests {
         assert_eq!(read.sub.as_str(), "sb:3f0c9d2e-7a41-4a0e-9b1c-2d7f6a5b8c90");
         assert_eq!((read.room.as_str(), read.name.as_str()), ("daily", "Ada Lovelace"));
         assert!(read.grants.moderate && read.grants.record && read.grants.publish);
+        let attributes: Vec<_> = read.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(attributes, [("role", "therapist")]);
         let patient = claims(SUPABASE, with(|payload| payload["app_metadata"]["role"] = json!("patient")));
         assert!(patient.is_ok_and(|read| read.grants.are_default()));
         let stranger = claims(SUPABASE, with(|payload| payload["app_metadata"]["role"] = json!("admin")));

@@ -25,6 +25,9 @@ pub struct Jwk {
     n: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     e: Option<String>,
+    /// The private part, which a public key does not have.
+    #[serde(default, skip_serializing)]
+    d: Option<String>,
 }
 
 /// Letters of a modulus of 2,048 bits (RFC 7518 §3.3) and of 4,096 bits.
@@ -36,7 +39,18 @@ impl Jwk {
         serde_json::to_string(self)
     }
 
-    fn serves(&self, algorithm: Algorithm, id: Option<&str>) -> bool {
+    pub(super) fn id(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// True if it has 32 bytes (RFC 8032 §5.1.5) and no private part.
+    pub(super) fn is_whole_ed25519(&self) -> bool {
+        const LETTERS: usize = 43;
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        self.x.as_deref().is_some_and(|x| x.len() == LETTERS && x.bytes().all(is_letter)) && self.d.is_none()
+    }
+
+    pub(super) fn serves(&self, algorithm: Algorithm, id: Option<&str>) -> bool {
         let of_type = match algorithm {
             Algorithm::Rs256 => {
                 self.kty == "RSA" && self.n.as_ref().is_some_and(|n| MODULUS_LETTERS.contains(&n.len()))

@@ -4,7 +4,7 @@ use crate::room::state::guests::GuestStanding;
 use serde::{Deserialize, Serialize};
 use shared::json::tagged;
 use shared::signal::{
-    BanInfo, BanTerm, CallInfo, ParticipantChange, ParticipantInfo, RecordingFile, RecordingInfo, RoomChange,
+    ActInfo, BanInfo, BanTerm, CallInfo, ParticipantChange, ParticipantInfo, RecordingFile, RecordingInfo, RoomChange,
 };
 use shared::{ErrorCode, ParticipantId, RecordingId, TrackId, UnixMillis, api};
 
@@ -23,6 +23,12 @@ pub enum Ask {
     Bans,
     /// The current call and past ones.
     Calls,
+    /// The acts of moderators and of the application.
+    Audit {
+        /// The `next` of an earlier page.
+        before: Option<u64>,
+        limit: usize,
+    },
     Recordings {
         request: RecordingAsk,
         /// The participant whose join token came with the request.
@@ -78,6 +84,12 @@ pub enum Answer {
     Calls {
         calls: Vec<CallInfo>,
     },
+    /// Newest first.
+    Audit {
+        acts: Vec<ActInfo>,
+        /// `None` on the last page.
+        next: Option<u64>,
+    },
     Recordings(RecordingAnswer),
     Guest {
         standing: GuestStanding,
@@ -110,10 +122,12 @@ pub enum Verb {
         participant: ParticipantId,
         admit: bool,
     },
-    /// Mutes a track until its publisher unmutes it.
+    /// Mutes a track until its publisher unmutes it or, if it is held, until the publisher may publish its source again.
     MuteTrack {
         participant: ParticipantId,
         track: TrackId,
+        #[serde(default)]
+        hold: bool,
     },
     /// Changes a participant's data or grants.
     UpdateParticipant {

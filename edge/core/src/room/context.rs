@@ -2,6 +2,7 @@
 
 use crate::SocketId;
 use crate::random::Random;
+use crate::roles::Roles;
 use crate::room::outbox::{Outbox, Output, Refusal, Reply};
 use crate::room::state::State;
 use crate::room::state::resume_secrets::ResumeKeys;
@@ -19,6 +20,7 @@ pub struct Config {
     pub turn_keys: Option<TurnKeys>,
     /// Keys for resume secrets.
     pub resume_keys: ResumeKeys,
+    pub roles: Roles,
     /// True if storage for recordings is configured.
     pub can_record: bool,
 }

@@ -8,7 +8,7 @@ use crate::steps;
 use offers::Connection;
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, Reaction, TrackIntent, TrackSource};
-use shared::token::{Bandwidth, Grants, JoinClaims};
+use shared::token::{Attributes, Bandwidth, Grants, JoinClaims};
 use shared::{AttemptId, Mid, NodeId, ParticipantId, Region, RoomId, UnixMillis};
 
 #[path = "../../tests/room/offers.rs"]
@@ -46,6 +46,8 @@ impl Hall {
             room: daily(),
             name: String::new(),
             grants: Grants::default(),
+            role: None,
+            attributes: Attributes::new(),
             bandwidth: Bandwidth::default(),
             participants_max: Some(1_000),
             jti: None,

@@ -6,6 +6,7 @@ mod allowance;
 mod api;
 pub(crate) mod assignment;
 mod audience;
+mod audit;
 mod ban;
 mod chat;
 mod direct;
@@ -13,11 +14,12 @@ mod end;
 mod fleet;
 mod guest;
 mod hello;
+pub(crate) mod host;
 mod join;
 mod leave;
 mod loudest;
 mod moderate;
-mod mute;
+pub(crate) mod mute;
 pub(crate) mod negotiate;
 mod negotiation;
 mod node;
@@ -136,9 +138,15 @@ pub(crate) fn alarm(cx: &mut Context<'_>, deadline: Deadline) {
         Deadline::EmptyRoom => end::forget(cx),
         Deadline::Start => progress::settle(cx),
         Deadline::Duration => end::end(cx, CallEnd::TimeLimit, None),
+        Deadline::Act(number) => drop(cx.state.acts.remove(&number)),
         Deadline::Call(number) => drop(cx.state.calls.remove(&number)),
         // Handled at the end of the input.
-        Deadline::Presence | Deadline::Audience | Deadline::Direct | Deadline::Reload | Deadline::Restart(_) => {}
+        Deadline::Host
+        | Deadline::Presence
+        | Deadline::Audience
+        | Deadline::Direct
+        | Deadline::Reload
+        | Deadline::Restart(_) => {}
         Deadline::Recording(recording) => record::due(cx.state, cx.now, &recording),
     }
 }
@@ -232,8 +240,8 @@ fn request_of(cx: &mut Context<'_>, caller: &Caller, message: ClientToEdge) -> R
         }
         ClientToEdge::ListBans {} => ban::list(cx, caller)?,
         ClientToEdge::ListAudience { after } => audience::list(cx, caller, after.as_ref()),
-        ClientToEdge::MuteTrack { participant, track } => {
-            moderate::moderate(cx, caller, Verb::MuteTrack { participant, track })?;
+        ClientToEdge::MuteTrack { participant, track, hold } => {
+            moderate::moderate(cx, caller, Verb::MuteTrack { participant, track, hold })?;
         }
         ClientToEdge::UpdateParticipant { participant, change } => {
             moderate::moderate(cx, caller, Verb::UpdateParticipant { participant, change })?;

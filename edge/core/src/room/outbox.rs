@@ -149,8 +149,24 @@ impl Reply {
 impl Outbox {
     /// True if there is nothing but finished messages.
     pub(crate) fn is_only_direct(&self) -> bool {
-        let Self { direct: _, replies, left, chat, reacted, transport_dead, node_away, layers, .. } = self;
-        let Self { limits, undecodable, welcomes, asks, turn_asks, heard_asks, verdicts, closes, .. } = self;
+        let Self {
+            direct: _,
+            replies,
+            left,
+            chat,
+            reacted,
+            transport_dead,
+            node_away,
+            layers,
+            limits,
+            undecodable,
+            welcomes,
+            asks,
+            turn_asks,
+            heard_asks,
+            verdicts,
+            closes,
+        } = self;
         let lists = [turn_asks, heard_asks, verdicts, closes];
         lists.into_iter().all(Vec::is_empty)
             && (replies.is_empty() && left.is_empty() && chat.is_empty() && reacted.is_empty() && asks.is_empty())

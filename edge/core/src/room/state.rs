@@ -1,6 +1,7 @@
 //! The data of a room: its tables, which remember what changed, and questions that concern several of them. Nothing is
 //! decided here.
 
+pub(crate) mod acts;
 pub(crate) mod allowances;
 pub(crate) mod assignments;
 pub(crate) mod bans;
@@ -25,6 +26,7 @@ pub(crate) mod tracks;
 pub(crate) mod used_tokens;
 
 use crate::SocketId;
+use crate::room::state::acts::Act;
 use crate::room::state::allowances::Allowance;
 use crate::room::state::assignments::{Assignment, Link};
 use crate::room::state::bans::{Ban, Departed};
@@ -72,6 +74,8 @@ pub(crate) struct State {
     pub(crate) guests: Table<ParticipantId, Guest>,
     /// Past calls, numbered in their order.
     pub(crate) calls: Table<u64, PastCall>,
+    /// The audit trail, numbered in its order.
+    pub(crate) acts: Table<u64, Act>,
     /// Not stored: from the sockets' attachments.
     pub(crate) sockets: Table<SocketId, Socket>,
 }
@@ -93,6 +97,7 @@ impl State {
             used_tokens,
             guests,
             calls,
+            acts,
             unstored,
         } = snapshot;
         let mut negotiated = Table::new(negotiated);
@@ -116,6 +121,7 @@ impl State {
             used_tokens: Table::new(used_tokens),
             guests: Table::new(guests),
             calls: Table::new(calls),
+            acts: Table::new(acts),
             sockets: Table::new(SortedMap::new()),
         }
     }
@@ -124,14 +130,31 @@ impl State {
 impl State {
     /// True if this input has changed nothing but allowances and sockets.
     pub(crate) fn is_unchanged(&self) -> bool {
-        let Self { id: _, archive: _, allowances: _, sockets: _, meta, members, sessions, .. } = self;
-        let Self { negotiated, assignments, recordings, chat, bans, standings, departed, .. } = self;
-        let Self { used_tokens, guests, calls, .. } = self;
+        let Self {
+            id: _,
+            archive: _,
+            allowances: _,
+            sockets: _,
+            meta,
+            members,
+            sessions,
+            negotiated,
+            assignments,
+            recordings,
+            chat,
+            bans,
+            standings,
+            departed,
+            used_tokens,
+            guests,
+            calls,
+            acts,
+        } = self;
         meta.changed().is_empty()
             && members.changed().is_empty()
             && (sessions.changed().is_empty() && negotiated.changed().is_empty())
             && (assignments.changed().is_empty() && recordings.changed().is_empty())
-            && chat.changed().is_empty()
+            && (chat.changed().is_empty() && acts.changed().is_empty())
             && (bans.changed().is_empty() && standings.changed().is_empty() && departed.changed().is_empty())
             && (used_tokens.changed().is_empty() && guests.changed().is_empty() && calls.changed().is_empty())
     }
@@ -200,6 +223,7 @@ impl State {
             public: meta.rules.is_public(),
             features: meta.rules.features,
             quality: meta.rules.quality,
+            spotlight: meta.spotlight.clone(),
         })
     }
 
@@ -249,6 +273,8 @@ impl State {
             name: member.name.clone(),
             metadata: member.change.metadata.clone().unwrap_or_default(),
             grants: member.grants,
+            role: member.role.clone(),
+            attributes: member.attributes.clone(),
             bandwidth: member.bandwidth,
             joined_at: member.joined_at,
             connection: self.connection(member),

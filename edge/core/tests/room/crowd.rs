@@ -153,7 +153,8 @@ fn a_frame_holds_no_more_than_a_client_accepts() {
 }
 
 /// May watch, and nothing else that others notice.
-const WATCHING: Grants = Grants { publish: false, subscribe: true, chat: true, moderate: false, record: false };
+const WATCHING: Grants =
+    Grants { publish: false, subscribe: true, chat: true, moderate: false, record: false, ..Grants::NONE };
 
 fn watch(stage: &mut Stage, name: &str) -> Vec<Output> {
     stage.open_client(name, WATCHING, Some(1_000));

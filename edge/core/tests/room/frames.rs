@@ -180,7 +180,7 @@ fn what_a_moderator_silenced_is_not_recorded() {
     };
     let (participant, track) =
         (shared::ParticipantId::parse("ada").expect("a valid value"), TrackId::parse("t1").expect("a valid value"));
-    let mute = ClientToEdge::MuteTrack { participant, track };
+    let mute = ClientToEdge::MuteTrack { participant, track, hold: false };
     assert_eq!(recorded(&stage.say("ada", mute).1), Some(0));
     let unmute = ClientToEdge::SetMuted { mid: mid_named(0), muted: false };
     assert_eq!(recorded(&stage.say("ada", unmute).1), Some(1));

@@ -9,7 +9,8 @@ use shared::token::Grants;
 use std::collections::BTreeSet;
 
 const MICROPHONE: [(TrackSource, bool); 1] = [(TrackSource::Microphone, false)];
-const SPEAKER: Grants = Grants { publish: true, subscribe: false, chat: true, moderate: false, record: false };
+const SPEAKER: Grants =
+    Grants { publish: true, subscribe: false, chat: true, moderate: false, record: false, ..Grants::NONE };
 const HOST: Grants = Grants { moderate: true, ..SPEAKER };
 
 /// Playing slots: those announced to clients, and those that the node was told to fill.

@@ -4,6 +4,7 @@ mod addresses;
 mod answers;
 mod bans;
 mod crowd;
+mod deployment;
 mod differences;
 mod direct;
 mod frames;

@@ -210,7 +210,7 @@ impl Models {
                 _,
             ) => {}
             (EdgeToClient::RoomUpdated { room }, Some(model)) => model.update_room(room),
-            (EdgeToClient::TrackMuted { mid }, Some(model)) => model.check_own_track(mid),
+            (EdgeToClient::TrackMuted { mid, .. }, Some(model)) => model.check_own_track(mid),
             (EdgeToClient::LayersWanted { mid, .. }, Some(model)) => model.check_own_track(mid),
             (EdgeToClient::VideoLimited { slots, .. }, Some(model)) => {
                 model.check_slots(slots.iter().map(|slot| &slot.mid));

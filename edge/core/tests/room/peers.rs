@@ -6,7 +6,8 @@ use shared::signal::{ClientToEdge, EdgeToClient, PeerCandidate, PeerSignal, Peer
 use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, ParticipantId, limits};
 
-const ALL: Grants = Grants { publish: true, subscribe: true, chat: true, moderate: false, record: false };
+const ALL: Grants =
+    Grants { publish: true, subscribe: true, chat: true, moderate: false, record: false, ..Grants::NONE };
 const BROADCASTER: Grants = Grants { subscribe: false, ..ALL };
 const RECEIVER: Grants = Grants { publish: false, ..ALL };
 const NEITHER: Grants = Grants { publish: false, subscribe: false, ..ALL };

@@ -366,7 +366,7 @@ impl Play {
         match self.dice(13) {
             10 => "creates for 20000".into(),
             11 => self.pick(&["starts", "pauses", "goes on"]).into(),
-            12 => "lists calls".into(),
+            12 => self.pick(&["lists calls", "lists acts"]).into(),
             8 => "lists bans".into(),
             9 => format!("{} {whom}", self.pick(&["bans", "pardons", "pardons"])),
             0 => "creates".into(),

@@ -1,7 +1,8 @@
 //! Relay servers for clients: a fresh credential with every answer, and existing TURN nodes only.
 
+use crate::deployment::turn_keys;
 use crate::scripts::act;
-use crate::stage::{Stage, region, turn_keys};
+use crate::stage::{Stage, region};
 use edge_core::fleet::Relays;
 use edge_core::room::{Input, Output};
 use shared::limits;

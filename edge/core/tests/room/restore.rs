@@ -6,7 +6,7 @@ use edge_core::room::{Config, Output, Room};
 use edge_core::storage::{RestoreError, Row};
 use shared::control::RoomToNode;
 use shared::signal::{EdgeToClient, LeaveReason};
-use shared::token::{self, Bandwidth, Grants, JoinClaims, Key, TokenError};
+use shared::token::{self, Attributes, Bandwidth, Grants, JoinClaims, Key, TokenError};
 use shared::{ErrorCode, ParticipantId, RoomId, UnixMillis, limits};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -23,6 +23,8 @@ fn a_call_outlives_its_join_token_and_ten_deployments() {
         room: RoomId::parse("daily").expect("a name"),
         name: "ADA".into(),
         grants: Grants::default(),
+        role: None,
+        attributes: Attributes::new(),
         bandwidth: Bandwidth::default(),
         participants_max: None,
         jti: None,
@@ -175,7 +177,7 @@ fn an_unreadable_participant_comes_back_and_nobody_else_has_to() {
         }
         let outputs = wake(&mut stage);
         assert_eq!(sent_back(&outputs), 1, "{prefix}: {outputs:?}");
-        let expected = ["assignment", "chat", "member", "meta", "negotiated", "recording", "session"];
+        let expected = ["act", "assignment", "chat", "member", "meta", "negotiated", "recording", "session"];
         assert_eq!(kinds(&stage), expected, "{prefix}");
         assert!(stage.rows.contains_key("member/ada"), "{prefix}");
         if prefix == "session/" {
@@ -272,5 +274,5 @@ fn a_room_that_has_forgotten_itself_keeps_its_recordings() {
     stage.rows.insert("moon".into(), "of another version".into());
     let outputs = wake(&mut stage);
     assert_eq!(sent_back(&outputs), 2, "{outputs:?}");
-    assert_eq!(kinds(&stage), ["moon", "recording"]);
+    assert_eq!(kinds(&stage), ["act", "moon", "recording"]);
 }

@@ -12,10 +12,10 @@ use shared::signal::{
     RoomChange, TrackSource, VideoLimit,
 };
 use shared::token::Grants;
-use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
+use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, RoleName, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 34] = [
+const SCRIPTS: [&str; 38] = [
     "join",
     "mute",
     "slots",
@@ -50,6 +50,10 @@ const SCRIPTS: [&str; 34] = [
     "cut-off",
     "rules",
     "node-away",
+    "roles",
+    "succession",
+    "held",
+    "audit",
 ];
 
 #[test]
@@ -280,6 +284,7 @@ fn opens(stage: &mut Stage, name: &str, options: &[&str]) -> Vec<Output> {
         chat: !options.contains(&"mute"),
         moderate: options.contains(&"moderator"),
         record: options.contains(&"recorder"),
+        ..Grants::NONE
     };
     let max = options.iter().find_map(|option| option.strip_prefix("max=")?.parse().ok());
     stage.open_client(name, grants, max)
@@ -301,6 +306,8 @@ fn resume(stage: &mut Stage, participant: &str, how: &[&str]) -> ClientToEdge {
 fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
     let participant = participant_of(name);
     let message = match words {
+        [verb @ ("holds" | "makes" | "says"), rest @ ..] => judges(verb, &participant, rest),
+        ["opens", "as", role] => return stage.open_with_role(name, role),
         ["opens", options @ ..] => return opens(stage, name, options),
         ["reopens"] => {
             return stage.reopen_client(name).unwrap_or_else(|| panic!("{name}'s secret opens nothing"));
@@ -327,9 +334,11 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["lowers"] => ClientToEdge::RaiseHand { raised: false },
         ["lowers", whom] => ClientToEdge::LowerHand { participant: id(whom) },
         [verb @ ("kicks" | "bans" | "lists" | "pardons" | "admits" | "turns"), rest @ ..] => expels(verb, rest),
-        ["silences", whom, track] => {
-            ClientToEdge::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
-        }
+        ["silences", whom, track] => ClientToEdge::MuteTrack {
+            participant: id(whom),
+            track: TrackId::parse(track).expect("a track"),
+            hold: false,
+        },
         ["names", whom, name] => ClientToEdge::UpdateParticipant {
             participant: id(whom),
             change: ParticipantChange { name: Some((*name).into()), metadata: Some("m".into()), ..Default::default() },
@@ -360,6 +369,22 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
     stage.say(name, message).1
 }
 
+/// Held tracks, roles, and a participant's own metadata.
+fn judges(verb: &str, participant: &str, words: &[&str]) -> ClientToEdge {
+    match (verb, words) {
+        ("holds", [whom, track]) => {
+            let track = TrackId::parse(track).expect("a track");
+            ClientToEdge::MuteTrack { participant: id(whom), track, hold: true }
+        }
+        ("makes", [whom, role]) => ClientToEdge::UpdateParticipant { participant: id(whom), change: role_of(role) },
+        ("says", [text]) => ClientToEdge::UpdateParticipant {
+            participant: id(participant),
+            change: ParticipantChange { metadata: Some((*text).into()), ..ParticipantChange::default() },
+        },
+        _ => panic!("no client {verb} {words:?}"),
+    }
+}
+
 /// Kicks, bans, pardons and the lobby's decisions.
 fn expels(verb: &str, words: &[&str]) -> ClientToEdge {
     let kick = |whom: &str, reason: Option<String>, ban| ClientToEdge::Kick { participant: id(whom), reason, ban };
@@ -384,6 +409,10 @@ fn room_change(change: RoomChange) -> ClientToEdge {
     ClientToEdge::UpdateRoom { change }
 }
 
+pub(crate) fn role_of(role: &str) -> ParticipantChange {
+    ParticipantChange { role: RoleName::parse(role).ok(), ..ParticipantChange::default() }
+}
+
 /// `psm`: may publish, subscribe, moderate.
 pub(crate) fn grants_of(letters: &str) -> Grants {
     Grants {
@@ -392,6 +421,7 @@ pub(crate) fn grants_of(letters: &str) -> Grants {
         chat: true,
         moderate: letters.contains('m'),
         record: letters.contains('r'),
+        ..Grants::NONE
     }
 }
 

@@ -1,6 +1,6 @@
 //! The application's server in the scripts.
 
-use crate::scripts::{grants_of, id, rules_of};
+use crate::scripts::{grants_of, id, role_of, rules_of};
 use crate::stage::Stage;
 use crate::words::bandwidth_of;
 use edge_core::room::{Ask, RecordingAsk, RecordingCursor, Verb};
@@ -41,6 +41,8 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         }
         ["creates", "with", json @ ..] => return Ask::Create { change: rules_of(json) },
         ["creates", "for", ms] => return Ask::Create { change: schedule(stage, ms) },
+        ["lists", "acts"] => return Ask::Audit { before: None, limit: 100 },
+        ["lists", "acts", "before", number] => return Ask::Audit { before: number.parse().ok(), limit: 2 },
         ["lists", "calls"] => return Ask::Calls,
         ["shows"] => return Ask::Show,
         ["lists"] => return Ask::Participants,
@@ -53,9 +55,10 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         ["bans", whom] => Verb::Remove { participant: id(whom), reason: None, ban: Some(BanTerm::default()) },
         ["pardons", whom] => Verb::LiftBan { participant: id(whom) },
         ["silences", whom, track] => {
-            Verb::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
+            Verb::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track"), hold: false }
         }
         ["grants", whom, letters] => Verb::UpdateParticipant { participant: id(whom), change: grants(letters) },
+        ["makes", whom, role] => Verb::UpdateParticipant { participant: id(whom), change: role_of(role) },
         ["narrows", whom, send, receive] => {
             Verb::UpdateParticipant { participant: id(whom), change: bandwidth_of(send, receive) }
         }

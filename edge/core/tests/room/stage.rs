@@ -1,17 +1,17 @@
 //! The shell's part, played by the test: sockets, storage, clock, the Fleet object, and clients that remember the
 //! messages they received.
 
+use crate::deployment::{claims_of, config, resume_keys, room_id};
 use crate::offers::Connection;
 use crate::stored;
 use edge_core::fleet::{PlaceAnswer, Placement, Relays};
-use edge_core::room::{Attachment, Config, Input, Output, ResumeKeys, Room};
+use edge_core::room::{Attachment, Input, Output, Room};
 use edge_core::{Random, SocketId};
 use shared::control::{NodeToRoom, RecordingReport, RoomToNode, SegmentOutcome};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
-use shared::token::{Bandwidth, Grants, Guest, JoinClaims, TicketClaims};
-use shared::turn_credential::TurnKeys;
-use shared::{AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TokenId, UnixMillis};
+use shared::token::{Grants, Guest, JoinClaims, TicketClaims};
+use shared::{AttemptId, Mid, NodeId, RecordingId, Region, RoleName, SessionId, TokenId, UnixMillis};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -124,6 +124,11 @@ impl Stage {
         self.sleep()
     }
 
+    /// The keys of the rows, without those of the audit trail.
+    pub(crate) fn left(&self) -> Vec<&str> {
+        self.rows.keys().map(String::as_str).filter(|key| !key.starts_with("act/")).collect()
+    }
+
     pub(crate) fn timeout(&self) -> Option<UnixMillis> {
         self.room.poll_timeout()
     }
@@ -228,6 +233,13 @@ impl Stage {
         self.open_with_token(name, grants, participants_max, None, None)
     }
 
+    /// Connects a client with a token that names a role, as the Worker reads it.
+    pub(crate) fn open_with_role(&mut self, name: &str, role: &str) -> Vec<Output> {
+        let role = Some(RoleName::parse(role).expect("a role"));
+        let claims = JoinClaims { role, ..claims_of(name, Grants::default()) };
+        self.open_with(name, config().roles.apply(claims).expect("a known role"))
+    }
+
     /// Connects a guest, for whom no application vouches.
     pub(crate) fn open_guest(&mut self, name: &str, grants: Grants, guest: Guest) -> Vec<Output> {
         self.open_with_token(name, grants, None, None, Some(guest))
@@ -248,18 +260,11 @@ impl Stage {
         guest: Option<Guest>,
     ) -> Vec<Output> {
         let (jti, jti_until) = single_use.unzip();
-        let id = participant_of(name);
-        let claims = JoinClaims {
-            sub: ParticipantId::parse(&id).expect("a name"),
-            room: room_id(),
-            name: id.to_uppercase(),
-            grants,
-            bandwidth: Bandwidth::default(),
-            participants_max,
-            jti,
-            jti_until,
-            guest,
-        };
+        let claims = claims_of(name, grants);
+        self.open_with(name, JoinClaims { participants_max, jti, jti_until, guest, ..claims })
+    }
+
+    fn open_with(&mut self, name: &str, claims: JoinClaims) -> Vec<Output> {
         let socket = self.next_socket();
         let (near, opened_at) = (self.near.clone(), self.now);
         self.open(name, Attachment::Client { socket, opened_at, claims, near, trace: None })
@@ -461,22 +466,6 @@ pub(crate) fn participant_of(name: &str) -> String {
 
 pub(crate) fn region(name: &str) -> Region {
     Region::parse(name).expect("a name")
-}
-
-pub(crate) fn turn_keys() -> TurnKeys {
-    TurnKeys::parse("k:a secret of more than thirty-two bytes").expect("keys")
-}
-
-fn resume_keys() -> ResumeKeys {
-    ResumeKeys::derived([b"a secret of more than thirty-two bytes".as_slice()])
-}
-
-fn config() -> Config {
-    Config { ice_servers: Vec::new(), turn_keys: Some(turn_keys()), resume_keys: resume_keys(), can_record: true }
-}
-
-fn room_id() -> RoomId {
-    RoomId::parse("daily").expect("a name")
 }
 
 /// The attachment after a sleep.

@@ -6,8 +6,8 @@ use edge_core::room::{Answer, Output, RecordingAnswer, RecordingListing};
 use shared::control::{Forward, RecordedTrack, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
 use shared::signal::{
-    BanInfo, CallInfo, ConnectionState, EdgeToClient, ParticipantChange, ParticipantInfo, PeerSignal, RecordingInfo,
-    RoomInfo, RoomType, RosterDifference, SlotInfo,
+    ActInfo, BanInfo, CallInfo, ConnectionState, EdgeToClient, ParticipantChange, ParticipantInfo, PeerSignal,
+    RecordingInfo, RoomInfo, RoomType, RosterDifference, SlotInfo,
 };
 use shared::token::Bandwidth;
 use shared::{ErrorCode, Mid, ParticipantId, SessionId, UnixMillis};
@@ -126,7 +126,7 @@ impl Names {
             EdgeToClient::RosterChanged { changed, left, .. } => {
                 format!("roster changes: {} here, {} left", changed.len(), left.len())
             }
-            EdgeToClient::TrackMuted { mid } => format!("muted {mid}"),
+            EdgeToClient::TrackMuted { mid, held } => format!("{} {mid}", if *held { "held" } else { "muted" }),
             EdgeToClient::Chat { messages } => {
                 let words = messages.iter().map(|said| format!("{} {}: {:?}", said.number, said.name, said.text));
                 format!("chat {}", words.collect::<Vec<_>>().join(", "))
@@ -236,6 +236,9 @@ fn api(answer: &Answer) -> String {
         Answer::Recordings(_) => unreachable!("needs the stage"),
         Answer::Guest { standing } => format!("guest {standing:?}").to_lowercase(),
         Answer::Calls { calls } => call_words(calls),
+        Answer::Audit { acts, next } => {
+            format!("{}{}", act_words(acts), next.map_or(String::new(), |next| format!(" then before {next}")))
+        }
         Answer::Done => "done".into(),
         Answer::Lobby { recorded } => format!("lobby {recorded}"),
         Answer::Refused { code } => format!("refused {code}"),
@@ -247,6 +250,9 @@ fn room_words(room: &RoomInfo) -> String {
     let reason = room.reason.as_ref().map_or(String::new(), |reason| format!(" {reason:?}"));
     let ends = room.ends_at.map_or(String::new(), |at| format!(" ends +{}", at.since_ms(START)));
     let mut rules = String::new();
+    for participant in &room.spotlight {
+        rules.push_str(&format!(" spotlight on {participant}"));
+    }
     for (is_on, name) in [(room.public, " public"), (room.quality.is_some(), " with quality")] {
         rules.push_str(if is_on { name } else { "" });
     }
@@ -263,6 +269,18 @@ fn room_words(room: &RoomInfo) -> String {
         room.participants_max,
         room.state.as_str()
     )
+}
+
+/// `[ada Kick bob "spam" | the server EndRoom]`: newest first.
+fn act_words(acts: &[ActInfo]) -> String {
+    let act = |act: &ActInfo| {
+        let by = act.by.as_ref().map_or("the server", |by| by.as_str());
+        let whom = act.participant.as_ref().map_or(String::new(), |whom| format!(" {whom}"));
+        let whom = format!("{whom}{}", act.role.as_ref().map_or(String::new(), |role| format!(" as {role}")));
+        let reason = act.reason.as_ref().map_or(String::new(), |reason| format!(" {reason:?}"));
+        format!("{by} {:?}{whom}{reason}", act.act)
+    };
+    format!("[{}]", acts.iter().map(act).collect::<Vec<_>>().join(" | "))
 }
 
 /// `[active +200.. | ended +100..+5000 TimeLimit]`: since the start of the script.
@@ -334,6 +352,7 @@ fn info(participant: &ParticipantInfo) -> String {
     let grants = if grants == "ps" { String::new() } else { format!("[{grants}]") };
     let hand = if participant.hand_raised_at.is_some() { "^" } else { "" };
     let bandwidth = bandwidth_words(participant.bandwidth);
+    let grants = if participant.role.is_default() { grants } else { format!("{grants}:{}", participant.role) };
     format!("{}{connection}{hand}({}){grants}{bandwidth}{changed}", participant.id, tracks.join(" "))
 }
 

@@ -16,6 +16,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)

@@ -15,6 +15,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -46,7 +47,8 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Response, RouteError> {
 
 /// `POST /v1/rooms/{room}/participants/{participant}/tracks/{track}/mute`.
 pub(super) async fn mute(call: &Call<'_>) -> Result<Response, RouteError> {
-    let verb = Verb::MuteTrack { participant: participant(call)?, track: call.name(2, TrackId::parse)? };
+    let (participant, track) = (participant(call)?, call.name(2, TrackId::parse)?);
+    let verb = Verb::MuteTrack { participant, track, hold: call.query.is("hold")? };
     call.ask(&call.room()?, Ask::Moderate { verb }).await?;
     no_content()
 }
@@ -62,6 +64,7 @@ fn shown(answer: Answer) -> Result<Response, RouteError> {
         | Answer::Participants { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)

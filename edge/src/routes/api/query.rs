@@ -56,6 +56,14 @@ impl Query {
         cursor.map(Some).ok_or_else(|| Refusal::invalid("cursor must be the `next` of an earlier page"))
     }
 
+    /// The start of a page of numbered rows.
+    pub(super) fn number_cursor(&self) -> Result<Option<u64>, Refusal> {
+        let Some(text) = self.0.get("cursor") else { return Ok(None) };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 15;
+        let cursor = text.parse().ok().filter(|_| digits);
+        cursor.map(Some).ok_or_else(|| Refusal::invalid("cursor must be the `next` of an earlier page"))
+    }
+
     /// The start of a page: after this name, in this shard of the directory.
     pub(super) fn cursor(&self) -> Result<(usize, String), Refusal> {
         let Some(text) = self.0.get("cursor") else { return Ok((0, String::new())) };
@@ -70,12 +78,12 @@ impl Query {
         cursor.ok_or_else(|| Refusal::invalid("cursor must be the `next` of an earlier page"))
     }
 
-    /// True if only public rooms are wanted.
-    pub(super) fn is_public(&self) -> Result<bool, Refusal> {
-        match self.0.get("public").map(String::as_str) {
+    /// The value of a switch.
+    pub(super) fn is(&self, name: &str) -> Result<bool, Refusal> {
+        match self.0.get(name).map(String::as_str) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(Refusal::invalid("public must be true or false")),
+            Some(_) => Err(Refusal::invalid(format!("{name} must be true or false"))),
         }
     }
 

@@ -93,6 +93,7 @@ async fn asked(call: &Call<'_>, ask: RecordingAsk) -> Result<RecordingAnswer, Ro
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Done

@@ -8,7 +8,7 @@ use crate::refusal::Refusal;
 use crate::{log, random};
 use edge_core::room::{Answer, Ask, Verb};
 use futures_util::future::join_all;
-use shared::api::{self, CallList, PauseRequest, RoomList, RoomPatch, RoomRequest};
+use shared::api::{self, ActList, CallList, PauseRequest, RoomList, RoomPatch, RoomRequest};
 use shared::{ErrorCode, RoomId, limits};
 use worker::Response;
 
@@ -26,6 +26,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -38,7 +39,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
 pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
     let limit = call.query.limit(limits::ROOMS_PER_PAGE_DEFAULT, limits::ROOMS_PER_PAGE_MAX)?;
     let (mut shard, mut after) = call.query.cursor()?;
-    let only_public = call.query.is_public()?;
+    let only_public = call.query.is("public")?;
     let mut names: Vec<RoomId> = Vec::new();
     while shard < limits::DIRECTORY_SHARDS && names.len() < limit {
         let page = directory::page(call.arrival.env, shard, &after, limit.saturating_sub(names.len())).await?;
@@ -99,6 +100,26 @@ pub(super) async fn calls(call: &Call<'_>) -> Result<Response, RouteError> {
         | Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Audit { .. }
+        | Answer::Guest { .. }
+        | Answer::Lobby { .. }
+        | Answer::Recordings(_)
+        | Answer::Done
+        | Answer::Refused { .. } => Err(unexpected()),
+    }
+}
+
+/// `GET /v1/rooms/{room}/audit`.
+pub(super) async fn audit(call: &Call<'_>) -> Result<Response, RouteError> {
+    let limit = call.query.limit(limits::ACTS_PER_PAGE_DEFAULT, limits::ACTS_PER_PAGE_MAX)?;
+    let ask = Ask::Audit { before: call.query.number_cursor()?, limit };
+    match call.ask(&call.room()?, ask).await? {
+        Answer::Audit { acts, next } => json(200, &ActList { acts, next: next.map(|next| next.to_string()) }),
+        Answer::Room { .. }
+        | Answer::Participants { .. }
+        | Answer::Participant { .. }
+        | Answer::Bans { .. }
+        | Answer::Calls { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -114,6 +135,7 @@ fn room(answer: Answer) -> Result<Response, RouteError> {
         | Answer::Participant { .. }
         | Answer::Bans { .. }
         | Answer::Calls { .. }
+        | Answer::Audit { .. }
         | Answer::Guest { .. }
         | Answer::Lobby { .. }
         | Answer::Recordings(_)
@@ -131,6 +153,7 @@ async fn shown(call: &Call<'_>, name: RoomId) -> Option<api::Room> {
             | Answer::Participant { .. }
             | Answer::Bans { .. }
             | Answer::Calls { .. }
+            | Answer::Audit { .. }
             | Answer::Guest { .. }
             | Answer::Lobby { .. }
             | Answer::Recordings(_)

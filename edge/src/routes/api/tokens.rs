@@ -1,6 +1,7 @@
 //! `/v1/tokens`: join tokens.
 
 use super::{Call, RouteError, body, json};
+use crate::refusal::Refusal;
 use crate::{auth, clock, random};
 use shared::api::{Token, TokenRequest};
 use shared::token::JoinClaims;
@@ -11,11 +12,19 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
     let request: TokenRequest = body::read(&mut call.arrival).await?;
     let lifetime_ms = u64::from(request.lifetime_s).saturating_mul(1000);
     let expires_at = clock::now().plus_ms(lifetime_ms);
+    let roles = &call.arrival.config.roles;
+    let grants = match &request.role {
+        // The table as of the join counts; these tell the client what to ask the user for.
+        Some(role) => roles.grants(role).ok_or_else(|| Refusal::invalid(format!("there is no role {role}")))?,
+        None => request.grants,
+    };
     let claims = JoinClaims {
         sub: request.participant,
         room: request.room,
         name: request.name,
-        grants: request.grants,
+        grants,
+        role: request.role,
+        attributes: request.attributes,
         bandwidth: request.bandwidth,
         participants_max: request.participants_max,
         jti: if request.single_use { Some(random::token_id()?) } else { None },

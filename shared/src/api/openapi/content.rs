@@ -2,8 +2,8 @@
 
 use super::super::operation::OperationId;
 use super::super::{
-    BanList, BanRequest, CallList, ParticipantList, ParticipantPatch, PauseRequest, Recording, RecordingList, Room,
-    RoomList, RoomPatch, RoomRequest, Token, TokenRequest,
+    ActList, BanList, BanRequest, CallList, ParticipantList, ParticipantPatch, PauseRequest, Recording, RecordingList,
+    Room, RoomList, RoomPatch, RoomRequest, Token, TokenRequest,
 };
 use crate::signal::ParticipantInfo;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -33,6 +33,7 @@ pub(super) fn body(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(Va
         | OperationId::StartRoom
         | OperationId::ResumeRoom
         | OperationId::ListCalls
+        | OperationId::ListActs
         | OperationId::ListParticipants
         | OperationId::GetParticipant
         | OperationId::RemoveParticipant
@@ -82,6 +83,13 @@ pub(super) fn answer(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(
         OperationId::ListParticipants => (schema::<ParticipantList>(schemas), json!({ "participants": [participant] })),
         OperationId::GetParticipant | OperationId::UpdateParticipant => {
             (schema::<ParticipantInfo>(schemas), participant)
+        }
+        OperationId::ListActs => {
+            let act = json!({
+                "at": 1_800_000_000_000_u64, "by": "ada", "act": "kick", "participant": "mallory",
+                "role": null, "reason": "spam",
+            });
+            (schema::<ActList>(schemas), json!({ "acts": [act] }))
         }
         OperationId::ListBans => {
             let at = 1_800_000_000_000_u64;

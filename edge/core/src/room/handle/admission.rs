@@ -7,7 +7,7 @@ use crate::room::state::tracks;
 use crate::room::state::tracks::Track;
 use shared::signal::{CallState, Duplicates, TrackIntent};
 use shared::token::{Grants, JoinClaims};
-use shared::{ParticipantId, limits};
+use shared::{ParticipantId, RoleName, limits};
 
 /// The room's limit according to the first joiner's token.
 pub(crate) fn participants_max(claims: &JoinClaims) -> usize {
@@ -68,11 +68,21 @@ pub(crate) fn grants_of(state: &State, claims: &JoinClaims) -> Grants {
 
 /// The token's grants in this room: a guest hosts the room that they created, and no later one of that name.
 pub(crate) fn token_grants(state: &State, claims: &JoinClaims) -> Grants {
-    let Some(guest) = &claims.guest else { return claims.grants };
-    match guest.made.is_some() && guest.made == state.meta().map(|meta| meta.created_at) {
-        true => claims.grants,
-        false => Grants { moderate: false, record: false, ..claims.grants },
+    match is_from_elsewhere(state, claims) {
+        false => claims.grants,
+        true => Grants { moderate: false, record: false, admit: false, ..claims.grants },
     }
+}
+
+/// The token's role in this room, likewise.
+pub(crate) fn token_role(state: &State, claims: &JoinClaims) -> RoleName {
+    claims.role.clone().filter(|_| !is_from_elsewhere(state, claims)).unwrap_or_default()
+}
+
+/// True for a guest who is not the host of this room.
+fn is_from_elsewhere(state: &State, claims: &JoinClaims) -> bool {
+    let made = state.meta().map(|meta| meta.created_at);
+    claims.guest.as_ref().is_some_and(|guest| guest.made.is_none() || guest.made != made)
 }
 
 /// True if this participant may publish in addition to the current publishers.
@@ -85,6 +95,9 @@ pub(crate) fn has_room_for_publisher(state: &State, participant: &ParticipantId,
 
 /// True if a newcomer with these grants is counted instead of listed.
 pub(crate) fn joins_audience(state: &State, claims: &JoinClaims, grants: Grants) -> bool {
+    if grants.hidden {
+        return true;
+    }
     if grants.publish || grants.moderate {
         return false;
     }
@@ -113,7 +126,7 @@ pub(crate) fn tracks_of(state: &mut State, participant: &ParticipantId, intents:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::token::Bandwidth;
+    use shared::token::{Attributes, Bandwidth};
     use shared::{ParticipantId, RoomId};
 
     fn check(wanted: Option<u32>, expected: usize) {
@@ -122,6 +135,8 @@ mod tests {
             room: RoomId::parse("daily").unwrap(),
             name: String::new(),
             grants: Grants::default(),
+            role: None,
+            attributes: Attributes::new(),
             bandwidth: Bandwidth::default(),
             participants_max: wanted,
             jti: None,

@@ -3,7 +3,8 @@
 use crate::room::asks::{Answer, Ask, Verb};
 use crate::room::context::Context;
 use crate::room::handle::ban::Newcomer;
-use crate::room::handle::{ban, guest, moderate, progress, recordings, standing};
+use crate::room::handle::moderate::ModerationError;
+use crate::room::handle::{audit, ban, guest, moderate, progress, recordings, standing};
 use crate::room::outbox::{Output, Reason};
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
@@ -40,6 +41,7 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
         | Ask::Participant { .. }
         | Ask::Bans
         | Ask::Calls
+        | Ask::Audit { .. }
         | Ask::Knock { .. }
         | Ask::Moderate { .. }
             if !cx.state.exists() && !outlives(cx.state, &ask) =>
@@ -50,10 +52,14 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
         Ask::Participants => Ok(Answer::Participants { participants: cx.state.everybody() }),
         Ask::Participant { participant } => shown_participant(cx.state, &participant),
         Ask::Knock { participant, name, from } => guest::knock(cx.state, cx.now, &participant, name, from),
+        Ask::Audit { before, limit } => Ok(audit::page(cx.state, before, limit)),
         Ask::Calls => Ok(Answer::Calls { calls: calls(cx.state) }),
         Ask::Bans => Ok(Answer::Bans { bans: ban::infos(cx.state) }),
         Ask::Moderate { verb } => {
-            moderate::check_verb(cx.state, Judge::Application, &verb).map_err(|error| error.code())?;
+            moderate::check_verb(cx, Judge::Application, &verb).map_err(|error| match error {
+                ModerationError::UnknownRole { .. } => ErrorCode::InvalidRequest,
+                error => error.code(),
+            })?;
             let shows_room = matches!(verb, Verb::UpdateRoom { .. } | Verb::Start | Verb::Pause { .. } | Verb::Resume);
             let shows = match &verb {
                 Verb::UpdateParticipant { participant, .. } => Some(participant.clone()),
@@ -67,6 +73,7 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
                 | Verb::Resume
                 | Verb::End { .. } => None,
             };
+            audit::note(cx.state, cx.now, None, &verb);
             moderate::carry_out(cx, Judge::Application, verb);
             // The answer shows the state after the change.
             progress::settle(cx);
@@ -97,6 +104,7 @@ fn outlives(state: &State, ask: &Ask) -> bool {
     match ask {
         Ask::Bans | Ask::Moderate { verb: Verb::LiftBan { .. } } => !state.bans.is_empty(),
         Ask::Calls => !state.calls.is_empty(),
+        Ask::Audit { .. } => !state.acts.is_empty(),
         _ => false,
     }
 }

@@ -7,7 +7,8 @@ use shared::{ParticipantId, limits};
 
 /// Answers with as many participants after `after` as fit into a frame.
 pub(crate) fn list(cx: &mut Context<'_>, caller: &Caller, after: Option<&ParticipantId>) {
-    let follows = |member: &&Member| member.audience && after.is_none_or(|after| member.id > *after);
+    let follows =
+        |member: &&Member| member.audience && !member.grants.hidden && after.is_none_or(|after| member.id > *after);
     let (mut participants, mut bytes, mut next) = (Vec::new(), 0_usize, None);
     for member in cx.state.members.values().filter(follows) {
         let info = cx.state.info(member);

@@ -1,10 +1,10 @@
 //! Chat, reactions and raised hands.
 
 use crate::room::context::{Caller, Context};
-use crate::room::handle::allowance;
+use crate::room::handle::{allowance, audit};
 use crate::room::outbox::Reason;
 use crate::room::state::{State, messages};
-use shared::signal::{ChatMessage, Reaction};
+use shared::signal::{ActKind, ChatMessage, Reaction};
 use shared::{ErrorCode, MessageId, ParticipantId, UnixMillis};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +88,7 @@ pub(crate) fn lower_hand(cx: &mut Context<'_>, caller: &Caller, whom: &Participa
     if !cx.state.members.contains(whom) {
         return Err(ConversationError::UnknownParticipant { participant: whom.clone() });
     }
+    audit::note_act(cx, caller, ActKind::LowerHand, Some(whom));
     set_hand(cx.state, whom, None);
     cx.done(caller);
     Ok(())

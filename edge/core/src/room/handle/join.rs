@@ -196,6 +196,8 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
         id: claims.sub.clone(),
         name: change.name.clone().unwrap_or_else(|| claims.name.clone()),
         grants,
+        role: change.role.clone().unwrap_or_else(|| admission::token_role(cx.state, claims)),
+        attributes: claims.attributes.clone(),
         token,
         bandwidth: change.bandwidth.unwrap_or(claims.bandwidth),
         audience,

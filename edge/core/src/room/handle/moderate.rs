@@ -1,13 +1,15 @@
 //! Requests of a moderator or of the application's server for a room: remove, mute, change, lock, end.
 
+use crate::roles;
 use crate::room::asks::Verb;
 use crate::room::context::{Caller, Context};
-use crate::room::handle::{ban, end, guest, leave, mute, pause, rules, standing, start};
+use crate::room::handle::{audit, ban, end, guest, host, leave, mute, pause, rules, standing, start};
 use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
+use crate::room::state::members::Member;
 use shared::signal::{CallEnd, CallState, ParticipantChange, RoomChange};
-use shared::{ErrorCode, ParticipantId, TrackId, UnixMillis, limits};
+use shared::{ErrorCode, ParticipantId, RoleName, TrackId, UnixMillis, limits};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ModerationError {
@@ -25,6 +27,10 @@ pub(crate) enum ModerationError {
     UnknownBan { participant: ParticipantId },
     #[error("only the application and its moderators lift the ban of {participant}")]
     MayNotLiftBan { participant: ParticipantId },
+    #[error("only the host, an administrator and the application decide about the host")]
+    MayNotTouchHost,
+    #[error("there is no role {role}")]
+    UnknownRole { role: RoleName },
     #[error("only the application raises and lifts limits of {participant}")]
     MayNotRaiseLimits { participant: ParticipantId },
     #[error("the call is {state}")]
@@ -36,7 +42,11 @@ pub(crate) enum ModerationError {
 impl Reason for ModerationError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::MayNotModerate | Self::MayNotLiftBan { .. } | Self::MayNotRaiseLimits { .. } => ErrorCode::Forbidden,
+            Self::MayNotModerate
+            | Self::MayNotLiftBan { .. }
+            | Self::MayNotRaiseLimits { .. }
+            | Self::MayNotTouchHost => ErrorCode::Forbidden,
+            Self::UnknownRole { .. } => ErrorCode::InvalidMessage,
             Self::UnknownParticipant { .. } | Self::UnknownGuest { .. } | Self::UnknownAddress { .. } => {
                 ErrorCode::UnknownParticipant
             }
@@ -50,18 +60,52 @@ impl Reason for ModerationError {
 
 /// Carries out a participant's request, if their grants allow it.
 pub(crate) fn moderate(cx: &mut Context<'_>, caller: &Caller, verb: Verb) -> Result<(), ModerationError> {
-    let moderator = cx.state.members.get(&caller.participant).filter(|member| member.grants.moderate);
+    let moderator = cx.state.members.get(&caller.participant).filter(|member| may(member, &verb));
     let judge = moderator.ok_or(ModerationError::MayNotModerate)?.judge();
-    check_verb(cx.state, judge, &verb)?;
+    check_verb(cx, judge, &verb)?;
     check_limits(cx.state, &verb)?;
+    check_host(cx.state, &caller.participant, &verb)?;
     // Answered first, because the request may remove its own sender.
     cx.done(caller);
+    if !concerns_oneself(&caller.participant, &verb) {
+        audit::note(cx.state, cx.now, Some(&caller.participant), &verb);
+    }
     carry_out(cx, judge, verb);
     Ok(())
 }
 
+/// True if a participant's grants allow the verb.
+fn may(member: &Member, verb: &Verb) -> bool {
+    match verb {
+        Verb::AnswerGuest { .. } => member.may_admit(),
+        _ => member.grants.moderate || member.grants.metadata && concerns_oneself(&member.id, verb),
+    }
+}
+
+/// True for a change of one's own metadata and of nothing else.
+fn concerns_oneself(by: &ParticipantId, verb: &Verb) -> bool {
+    let Verb::UpdateParticipant { participant, change } = verb else { return false };
+    participant == by && ParticipantChange { metadata: None, ..change.clone() } == ParticipantChange::default()
+}
+
+/// Returns an error if the verb concerns the host, about whom this participant may not decide.
+fn check_host(state: &State, by: &ParticipantId, verb: &Verb) -> Result<(), ModerationError> {
+    let is_grave = match verb {
+        Verb::Remove { participant, .. } | Verb::MuteTrack { participant, hold: true, .. } => {
+            host::concerns(state, participant)
+        }
+        Verb::UpdateParticipant { participant, change } => {
+            let makes_host = change.role.as_ref().is_some_and(|role| role.as_str() == roles::HOST);
+            makes_host || (change.role.is_some() || change.grants.is_some()) && host::concerns(state, participant)
+        }
+        _ => false,
+    };
+    if is_grave && !host::may_decide(state, by) { Err(ModerationError::MayNotTouchHost) } else { Ok(()) }
+}
+
 /// Returns an error if the target of the verb does not exist, or the judge may not decide about it.
-pub(crate) fn check_verb(state: &State, judge: Judge, verb: &Verb) -> Result<(), ModerationError> {
+pub(crate) fn check_verb(cx: &Context<'_>, judge: Judge, verb: &Verb) -> Result<(), ModerationError> {
+    let state = &*cx.state;
     let member = |participant: &ParticipantId| {
         let unknown = || ModerationError::UnknownParticipant { participant: participant.clone() };
         state.members.get(participant).ok_or_else(unknown)
@@ -73,8 +117,12 @@ pub(crate) fn check_verb(state: &State, judge: Judge, verb: &Verb) -> Result<(),
             }
             ban::has_room(state, judge, participant).then_some(()).ok_or(ModerationError::TooManyBans)
         }
-        Verb::Remove { participant, ban: None, .. } | Verb::UpdateParticipant { participant, .. } => {
-            member(participant).map(|_| ())
+        Verb::Remove { participant, ban: None, .. } => member(participant).map(drop),
+        Verb::UpdateParticipant { participant, change } => {
+            let unknown = |role: &&RoleName| cx.config.roles.grants(role).is_none();
+            let unknown = change.role.as_ref().filter(unknown);
+            unknown.map_or(Ok(()), |role| Err(ModerationError::UnknownRole { role: role.clone() }))?;
+            member(participant).map(drop)
         }
         Verb::LiftBan { participant } => {
             let unknown = || ModerationError::UnknownBan { participant: participant.clone() };
@@ -86,7 +134,7 @@ pub(crate) fn check_verb(state: &State, judge: Judge, verb: &Verb) -> Result<(),
             let unknown = || ModerationError::UnknownGuest { participant: participant.clone() };
             guest::is_waiting(state, participant).then_some(()).ok_or_else(unknown)
         }
-        Verb::MuteTrack { participant, track } => {
+        Verb::MuteTrack { participant, track, .. } => {
             let has = member(participant)?.tracks.iter().any(|of_member| of_member.id == *track);
             let unknown = || ModerationError::UnknownTrack { participant: participant.clone(), track: track.clone() };
             has.then_some(()).ok_or_else(unknown)
@@ -94,7 +142,14 @@ pub(crate) fn check_verb(state: &State, judge: Judge, verb: &Verb) -> Result<(),
         Verb::Start => check_call(state, start::may_start),
         Verb::Pause { .. } => check_call(state, pause::may_pause),
         Verb::Resume => check_call(state, pause::may_resume),
-        Verb::UpdateRoom { .. } | Verb::End { .. } => Ok(()),
+        Verb::UpdateRoom { change } => {
+            let is_seen = |id: &ParticipantId| state.members.get(id).is_some_and(|member| !member.grants.hidden);
+            let absent = change.spotlight.iter().flatten().find(|participant| !is_seen(participant));
+            let unknown =
+                |participant: &ParticipantId| ModerationError::UnknownParticipant { participant: participant.clone() };
+            absent.map_or(Ok(()), |participant| Err(unknown(participant)))
+        }
+        Verb::End { .. } => Ok(()),
     }
 }
 
@@ -139,9 +194,12 @@ pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
         }
         Verb::LiftBan { participant } => ban::lift(cx.state, cx.now, &participant),
         Verb::AnswerGuest { participant, admit } => guest::answer(cx.state, cx.now, &participant, admit),
-        Verb::MuteTrack { participant, track } => mute::silence(cx, &participant, &track),
+        Verb::MuteTrack { participant, track, hold: false } => mute::silence(cx, &participant, &track),
+        Verb::MuteTrack { participant, track, hold: true } => {
+            standing::hold(cx.state, cx.now, judge, &participant, &track);
+        }
         Verb::UpdateParticipant { participant, change } => {
-            update_participant(cx.state, cx.now, judge, &participant, change);
+            update_participant(cx, judge, &participant, change);
         }
         Verb::UpdateRoom { change } => {
             update_room(cx.state, &change);
@@ -154,15 +212,9 @@ pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
     }
 }
 
-fn update_participant(
-    state: &mut State,
-    now: UnixMillis,
-    judge: Judge,
-    participant: &ParticipantId,
-    change: ParticipantChange,
-) {
-    let Some(member) = state.members.get_mut(participant) else { return };
-    let ParticipantChange { name, metadata, grants, bandwidth } = change;
+fn update_participant(cx: &mut Context<'_>, judge: Judge, participant: &ParticipantId, change: ParticipantChange) {
+    let Some(member) = cx.state.members.get_mut(participant) else { return };
+    let ParticipantChange { name, metadata, grants, role, bandwidth } = change;
     if let Some(name) = name {
         member.name.clone_from(&name);
         member.change.name = Some(name);
@@ -174,11 +226,10 @@ fn update_participant(
         (member.bandwidth, member.change.bandwidth) = (bandwidth, Some(bandwidth));
     }
     if let Some(grants) = grants {
-        if !grants.publish {
-            member.tracks.clear();
-            member.waiting.iter_mut().for_each(|waiting| waiting.tracks.clear());
-        }
-        standing::regrant(state, now, judge, participant, grants);
+        standing::regrant(cx.state, cx.now, judge, participant, grants);
+    }
+    if let Some(role) = role {
+        host::appoint(cx, judge, participant, &role);
     }
 }
 
@@ -205,6 +256,9 @@ pub(crate) fn update_room(state: &mut State, change: &RoomChange) {
     let is_schedulable = matches!(meta.call.state, CallState::Scheduled | CallState::Created);
     if let Some(at) = change.starts_at.filter(|_| is_schedulable) {
         meta.starts_at = Some(at);
+    }
+    if let Some(spotlight) = &change.spotlight {
+        meta.spotlight.clone_from(spotlight);
     }
     rules::change(state, change);
 }

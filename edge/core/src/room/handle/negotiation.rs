@@ -18,8 +18,8 @@ use shared::{ErrorCode, Mid, limits};
 pub(crate) enum NegotiationError {
     #[error(transparent)]
     Offer(#[from] OfferError),
-    #[error("the token does not grant publishing")]
-    MayNotPublish,
+    #[error("the token does not grant publishing a {of:?}")]
+    MayNotPublish { of: TrackSource },
     #[error("tracks: the room admits no {of:?}")]
     SourceOff { of: TrackSource },
     #[error("tracks: the offer has no section with the mid {mid}")]
@@ -48,7 +48,7 @@ impl Reason for NegotiationError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Offer(error) | Self::Unusable { reason: error, .. } => error.code(),
-            Self::MayNotPublish => ErrorCode::Forbidden,
+            Self::MayNotPublish { .. } => ErrorCode::Forbidden,
             Self::SourceOff { .. } => ErrorCode::FeatureOff,
             Self::TooManySlots => ErrorCode::TooManySections,
             Self::NoSuchSection { .. }
@@ -77,11 +77,12 @@ pub(crate) struct Negotiation<'a> {
 
 impl Negotiation<'_> {
     pub(crate) fn check(&self) -> Result<(), NegotiationError> {
-        if !self.intents.is_empty() && !self.grants.publish {
-            return Err(NegotiationError::MayNotPublish);
-        }
         let mut seen = SortedSet::new();
         for intent in self.intents {
+            let may = intent.source.may_be_held() && self.grants.publish || intent.source.is_granted(self.grants);
+            if !may {
+                return Err(NegotiationError::MayNotPublish { of: intent.source });
+            }
             if !self.rules.admits(intent.source) {
                 return Err(NegotiationError::SourceOff { of: intent.source });
             }

@@ -23,7 +23,7 @@ pub(crate) struct Letter {
 pub(crate) enum PeerError {
     #[error("the grants of {from} and {to} do not allow this message")]
     MayNot { from: ParticipantId, to: ParticipantId },
-    #[error("the token does not grant subscribing")]
+    #[error("the token does not grant subscribing, or hides its holder")]
     MayNotSeek,
     #[error("who may not publish answers with receiving sections only")]
     MayNotSend,
@@ -52,7 +52,8 @@ impl Reason for PeerError {
 pub(crate) fn seek(cx: &mut Context<'_>, caller: &Caller) -> Result<(), PeerError> {
     let from = &caller.participant;
     let now = cx.now;
-    let Some(member) = cx.state.members.get(from).filter(|member| member.grants.subscribe) else {
+    let Some(member) = cx.state.members.get(from).filter(|member| member.grants.subscribe && !member.grants.hidden)
+    else {
         return Err(PeerError::MayNotSeek);
     };
     let message = EdgeToClient::Sought { from: from.clone(), device: member.attempt.clone(), sent_at: now };
@@ -94,8 +95,9 @@ fn check_may_reach(state: &State, from: &ParticipantId, letter: &Letter) -> Resu
         return Err(PeerError::Oneself);
     }
     let sender = state.members.get(from).ok_or_else(|| unknown(from))?;
-    let receiver = state.members.get(&letter.to).ok_or_else(|| unknown(&letter.to))?;
-    let flows = |from: &Member, to: &Member| from.grants.publish && to.grants.subscribe;
+    let receiver = state.members.get(&letter.to).filter(|member| !member.grants.hidden);
+    let receiver = receiver.ok_or_else(|| unknown(&letter.to))?;
+    let flows = |from: &Member, to: &Member| from.grants.publish && to.grants.subscribe && !to.grants.hidden;
     let may_reach = match letter.signal.kind {
         PeerSignalKind::Offer => flows(sender, receiver),
         PeerSignalKind::RequestOffer | PeerSignalKind::Answer => flows(receiver, sender),

@@ -22,7 +22,8 @@ pub(crate) fn settle(cx: &mut Context<'_>) {
 
 fn next(state: &State, now: UnixMillis, outbox: &Outbox) -> Option<CallState> {
     let meta = state.meta()?;
-    let (is_empty, count) = (state.members.is_empty(), state.members.len());
+    let count = state.members.values().filter(|member| !member.grants.hidden).count();
+    let is_empty = count == 0;
     let is_early = || meta.starts_at.is_some_and(|at| now < at);
     match meta.call.state {
         CallState::Scheduled if !is_early() => Some(CallState::Created),
@@ -50,7 +51,7 @@ fn next(state: &State, now: UnixMillis, outbox: &Outbox) -> Option<CallState> {
 }
 
 fn flowing(state: &State) -> impl Iterator<Item = &Member> {
-    state.members.values().filter(|member| state.is_flowing(member))
+    state.members.values().filter(|member| !member.grants.hidden && state.is_flowing(member))
 }
 
 /// True if media was connected before, and no participant's is any more.

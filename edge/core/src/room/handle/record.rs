@@ -2,10 +2,11 @@
 
 use crate::random;
 use crate::room::context::{Caller, Context};
+use crate::room::handle::audit;
 use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::recordings::Recording;
-use shared::signal::RecordingState;
+use shared::signal::{ActKind, RecordingState};
 use shared::sorted::SortedMap;
 use shared::{ErrorCode, ParticipantId, RecordingId, UnixMillis, limits};
 
@@ -53,6 +54,7 @@ impl Reason for RecordingError {
 pub(crate) fn start(cx: &mut Context<'_>, caller: &Caller) -> Result<(), RecordingError> {
     check_may_record(cx, &caller.participant)?;
     begin(cx, Some(&caller.participant))?;
+    audit::note_act(cx, caller, ActKind::StartRecording, None);
     cx.done(caller);
     Ok(())
 }
@@ -61,6 +63,7 @@ pub(crate) fn start(cx: &mut Context<'_>, caller: &Caller) -> Result<(), Recordi
 pub(crate) fn stop(cx: &mut Context<'_>, caller: &Caller) -> Result<(), RecordingError> {
     check_may_record(cx, &caller.participant)?;
     cx.state.end_recording(cx.now);
+    audit::note_act(cx, caller, ActKind::StopRecording, None);
     cx.done(caller);
     Ok(())
 }

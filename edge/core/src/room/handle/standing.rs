@@ -4,15 +4,16 @@ use crate::room::state::State;
 use crate::room::state::bans::Judge;
 use crate::room::state::members::Member;
 use crate::room::state::standings::{Known, Lost, Standing, grants};
-use shared::signal::ParticipantChange;
+use crate::room::state::tracks::Track;
+use shared::signal::{ParticipantChange, TrackSource};
 use shared::token::Grants;
-use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
+use shared::{ErrorCode, ParticipantId, TrackId, UnixMillis, limits};
 
 pub(crate) fn standing_grants(state: &State, participant: &ParticipantId, token: Grants) -> Grants {
     match (state.members.get(participant), state.standings.get(participant)) {
         (Some(member), _) => grants(&member.change, member.lost, token),
         (None, Some(standing)) => grants(&standing.change, standing.lost, token),
-        (None, None) => token,
+        (None, None) => token.in_force(),
     }
 }
 
@@ -31,6 +32,8 @@ pub(crate) fn take_known(state: &mut State, participant: &ParticipantId) -> Know
 /// Changes a participant's grants in this room.
 pub(crate) fn regrant(state: &mut State, now: UnixMillis, judge: Judge, participant: &ParticipantId, grants: Grants) {
     let Some(member) = state.members.get_mut(participant) else { return };
+    // Others know the participant already, or must not.
+    let grants = Grants { hidden: member.token.hidden, ..grants };
     match judge {
         Judge::Application => (member.lost, member.changed_by_guest) = (None, false),
         Judge::Guest => {
@@ -41,8 +44,30 @@ pub(crate) fn regrant(state: &mut State, now: UnixMillis, judge: Judge, particip
             member.changed_by_guest = true;
         }
     }
-    member.grants = grants;
+    member.grants = grants.in_force();
+    end_tracks(member);
     member.change.grants = Some(grants);
+}
+
+/// Takes the grant for the source of a track, so that its publisher cannot unmute it.
+pub(crate) fn hold(state: &mut State, now: UnixMillis, judge: Judge, participant: &ParticipantId, track: &TrackId) {
+    let Some(member) = state.members.get(participant) else { return };
+    let source = member.tracks.iter().find(|of_member| of_member.id == *track).map(|track| track.source);
+    let grants = match source {
+        Some(TrackSource::Microphone) => Grants { microphone: false, ..member.grants },
+        Some(TrackSource::Camera) => Grants { camera: false, ..member.grants },
+        Some(TrackSource::Screen | TrackSource::ScreenAudio) => Grants { screen: false, ..member.grants },
+        None => return,
+    };
+    regrant(state, now, judge, participant, grants);
+}
+
+/// Ends the tracks that the participant may no longer publish.
+fn end_tracks(member: &mut Member) {
+    let grants = member.grants;
+    let stays = |track: &Track| track.source.is_granted(grants) || grants.publish && track.source.may_be_held();
+    member.tracks.retain(stays);
+    member.waiting.iter_mut().for_each(|waiting| waiting.tracks.retain(stays));
 }
 
 /// Returns an error if a participant's token for `record` may no longer be used over HTTP.

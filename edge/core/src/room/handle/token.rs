@@ -49,7 +49,7 @@ pub(crate) fn note_used(state: &mut State, claims: &JoinClaims, attempt: &Attemp
 mod tests {
     use super::*;
     use crate::room::state::rows::Snapshot;
-    use shared::token::{Bandwidth, Grants};
+    use shared::token::{Attributes, Bandwidth, Grants};
     use shared::{ParticipantId, RoomId, TokenId, UnixMillis};
 
     fn claims(jti: &str) -> JoinClaims {
@@ -58,6 +58,8 @@ mod tests {
             room: RoomId::parse("daily").expect("valid"),
             name: String::new(),
             grants: Grants::default(),
+            role: None,
+            attributes: Attributes::new(),
             bandwidth: Bandwidth::default(),
             participants_max: None,
             jti: Some(TokenId::parse(jti).expect("valid")),

@@ -1,6 +1,7 @@
 //! Keeps the deadlines in step with the state.
 
 use crate::room::state::State;
+use crate::room::state::acts::Act;
 use crate::room::state::assignments::Assignment;
 use crate::room::state::bans::Ban;
 use crate::room::state::deadlines::{Deadline, Deadlines};
@@ -38,6 +39,9 @@ pub(crate) fn update(deadlines: &mut Deadlines, state: &mut State) {
     }
     for jti in state.used_tokens.changed() {
         deadlines.set(Deadline::UsedToken(jti.clone()), state.used_tokens.get(jti).map(|used| used.until));
+    }
+    for number in state.acts.changed() {
+        deadlines.set(Deadline::Act(*number), state.acts.get(number).map(Act::until));
     }
     for number in state.calls.changed() {
         deadlines.set(Deadline::Call(*number), state.calls.get(number).map(|call| call.until));
@@ -81,6 +85,9 @@ pub(crate) fn all(state: &State) -> Deadlines {
     for (jti, used) in state.used_tokens.iter() {
         deadlines.set(Deadline::UsedToken(jti.clone()), Some(used.until));
     }
+    for (number, act) in state.acts.iter() {
+        deadlines.set(Deadline::Act(*number), Some(act.until()));
+    }
     for (number, call) in state.calls.iter() {
         deadlines.set(Deadline::Call(*number), Some(call.until));
     }
@@ -116,6 +123,7 @@ fn set_room(deadlines: &mut Deadlines, state: &State, epochs: SortedSet<u64>) {
     deadlines.set(Deadline::Placing, placing);
     deadlines.set(Deadline::EmptyRoom, empty.filter(|_| scheduled.is_none()));
     deadlines.set(Deadline::Start, scheduled.and_then(|meta| meta.starts_at));
+    deadlines.set(Deadline::Host, meta.and_then(|meta| meta.host.as_ref()?.until));
     deadlines.set(Deadline::Duration, meta.and_then(Meta::ends_at));
     let gathered = meta.and_then(|meta| meta.gathered.as_ref()).map(Gathered::deadline);
     deadlines.set(Deadline::Presence, gathered);

@@ -53,7 +53,8 @@ fn peers(state: &State, has_begun: bool) -> Option<Vec<(ParticipantId, AttemptId
         let is_free = member.bandwidth.is_unlimited() && member.tracks.iter().all(is_simple);
         // A call in progress survives the loss of a socket, which its media does not need.
         let is_here = has_begun || member.socket.is_some() && state.is_flowing(member);
-        member.answered && member.grants.publish && member.grants.subscribe && is_free && is_here
+        let is_seen = member.answered && !member.grants.hidden;
+        is_seen && member.grants.publish && member.grants.subscribe && is_free && is_here
     };
     let peer = |member: &Member| (member.id.clone(), member.attempt.clone());
     members.iter().all(may).then(|| members.into_iter().map(peer).collect())

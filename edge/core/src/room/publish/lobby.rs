@@ -1,4 +1,4 @@
-//! The list of waiting guests, for moderators.
+//! The list of waiting guests, for those who may admit them.
 
 use crate::SocketId;
 use crate::room::publish::post::Post;
@@ -40,6 +40,6 @@ pub(crate) fn guests_to_tell(state: &State) -> ToldGuests {
     };
     let mut guests: Vec<GuestInfo> = waiting.map(info).collect();
     sorted::sort_by_key(&mut guests, |guest| guest.since);
-    let moderators = state.members.values().filter(|member| member.answered && member.grants.moderate);
+    let moderators = state.members.values().filter(|member| member.answered && member.may_admit());
     ToldGuests { guests, sockets: moderators.filter_map(|member| member.socket).collect() }
 }

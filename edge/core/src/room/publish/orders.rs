@@ -31,7 +31,8 @@ fn recorded_participants(state: &State, epoch: u64) -> Vec<RecordedParticipant> 
         source: track.source,
         muted: track.muted,
     };
-    let participants = state.members.values().map(|member| RecordedParticipant {
+    let seen = state.members.values().filter(|member| !member.grants.hidden);
+    let participants = seen.map(|member| RecordedParticipant {
         id: member.id.clone(),
         name: member.name.clone(),
         tracks: match here(&member.session) && !state.is_paused() {

@@ -1,13 +1,16 @@
 //! State that follows from other state after every input.
 
 use crate::room::context::Context;
-use crate::room::handle::{assignment, progress};
+use crate::room::handle::{assignment, host, mute, progress};
 use crate::room::state::State;
 use crate::room::state::assignments::Assignment;
 use crate::room::state::recordings::Segment;
 use shared::{ParticipantId, UnixMillis, limits};
 
 pub(crate) fn settle(cx: &mut Context<'_>) {
+    host::settle(cx);
+    mute::settle(cx);
+    note_spotlight(cx.state);
     assignment::end_left(cx);
     forget_negotiated(cx.state);
     note_emptiness(cx.state, cx.now);
@@ -15,6 +18,18 @@ pub(crate) fn settle(cx: &mut Context<'_>) {
     note_segments(cx.state);
     note_silence(cx.state, cx.now);
     progress::settle(cx);
+}
+
+/// Removes participants who have left from the spotlight.
+fn note_spotlight(state: &mut State) {
+    let members = &state.members;
+    let Some(meta) = state.meta() else { return };
+    let present: Vec<_> = meta.spotlight.iter().filter(|participant| members.contains(participant)).cloned().collect();
+    if present.len() != meta.spotlight.len()
+        && let Some(meta) = state.meta_mut()
+    {
+        meta.spotlight = present;
+    }
 }
 
 /// The negotiated parameters of a session end with it.
@@ -56,7 +71,7 @@ fn note_audience(state: &mut State, now: UnixMillis) {
             member.audience = false;
         }
     }
-    let size = state.members.values().filter(|member| member.audience).count();
+    let size = state.members.values().filter(|member| member.audience && !member.grants.hidden).count();
     let size = u32::try_from(size).unwrap_or(u32::MAX);
     let is_news = state.meta().is_some_and(|meta| meta.audience != size);
     if (is_due || is_news && due.is_none())

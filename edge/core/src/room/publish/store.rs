@@ -4,8 +4,8 @@ use crate::room::state::State;
 use crate::room::state::allowances::Allowance;
 use crate::room::state::deadlines::{Deadline, Deadlines};
 use crate::room::state::rows::{
-    ALLOWANCE, ASSIGNMENT, BAN, CALL, CHAT, DEPARTED, GUEST, MEMBER, META, NEGOTIATED, RECORDING, SESSION, STANDING,
-    USED_TOKEN, VERSION,
+    ACT, ALLOWANCE, ASSIGNMENT, BAN, CALL, CHAT, DEPARTED, GUEST, MEMBER, META, NEGOTIATED, RECORDING, SESSION,
+    STANDING, USED_TOKEN, VERSION,
 };
 use crate::storage::{Changes, Lazy};
 use shared::sorted::SortedMap;
@@ -53,6 +53,9 @@ pub(crate) fn take_changes(
     }
     for id in state.guests.take_changed() {
         changes.write(format!("{GUEST}{id}"), state.guests.get(&id), VERSION);
+    }
+    for number in state.acts.take_changed() {
+        changes.write(format!("{ACT}{number}"), state.acts.get(&number), VERSION);
     }
     for number in state.calls.take_changed() {
         changes.write(format!("{CALL}{number}"), state.calls.get(&number), VERSION);

@@ -36,8 +36,12 @@ pub(crate) enum Deadline {
     EmptyRoom,
     /// The scheduled call begins.
     Start,
+    /// Another participant takes the place of a host who has left.
+    Host,
     /// The call's longest duration is over.
     Duration,
+    /// An act in the audit trail is forgotten.
+    Act(u64),
     /// A past call is forgotten.
     Call(u64),
     /// Gathered changes to the roster are announced.

@@ -9,15 +9,19 @@ use crate::room::state::tracks::Track;
 use serde::{Deserialize, Serialize};
 use shared::signal::{LeaveReason, NegotiateReason, ParticipantChange, TrackIntent};
 use shared::sorted::SortedMap;
-use shared::token::{Bandwidth, Grants};
+use shared::token::{Attributes, Bandwidth, Grants};
 use shared::trace::Trace;
-use shared::{AttemptId, ParticipantId, Region, SessionId, UnixMillis, limits, token};
+use shared::{AttemptId, ParticipantId, Region, RoleName, SessionId, UnixMillis, limits, token};
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Member {
     pub(crate) id: ParticipantId,
     pub(crate) name: String,
     pub(crate) grants: Grants,
+    #[serde(default, skip_serializing_if = "RoleName::is_default")]
+    pub(crate) role: RoleName,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) attributes: Attributes,
     /// The token's grants, without a moderator's changes.
     #[serde(default, skip_serializing_if = "Grants::are_default")]
     pub(crate) token: Grants,
@@ -140,7 +144,15 @@ pub(crate) struct Renegotiation {
 impl Member {
     /// True for participants whom everybody must know.
     pub(crate) fn is_noticed(&self) -> bool {
+        !self.grants.hidden && self.has_a_part()
+    }
+
+    fn has_a_part(&self) -> bool {
         self.grants.publish || self.grants.moderate || self.hand_raised_at.is_some() || !self.tracks.is_empty()
+    }
+
+    pub(crate) const fn may_admit(&self) -> bool {
+        self.grants.moderate || self.grants.admit
     }
 
     /// The authority of this participant's decisions about others.

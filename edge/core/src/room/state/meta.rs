@@ -64,6 +64,19 @@ pub(crate) struct Meta {
     pub(crate) starts_at: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "Rules::are_default")]
     pub(crate) rules: Rules,
+    /// `None` if nobody with that role has joined, and if nobody could take it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<Host>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) spotlight: Vec<ParticipantId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Host {
+    pub(crate) participant: ParticipantId,
+    /// While the host is away: the time at which another participant becomes the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<UnixMillis>,
 }
 
 /// Changes to the roster that become one message, because in a large room each of them concerns many.
@@ -134,6 +147,8 @@ impl Meta {
             duration_ms_max: None,
             starts_at: None,
             rules: Rules::default(),
+            host: None,
+            spotlight: Vec::new(),
         }
     }
 }

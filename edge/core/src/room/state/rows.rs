@@ -3,6 +3,7 @@
 //!
 //! The state's types are stored directly. An incompatible change to them needs a new [`VERSION`].
 
+use crate::room::state::acts::Act;
 use crate::room::state::allowances::Allowance;
 use crate::room::state::assignments::Assignment;
 use crate::room::state::bans::{Ban, Departed};
@@ -36,6 +37,7 @@ pub(crate) const ALLOWANCE: &str = "allowance/";
 pub(crate) const USED_TOKEN: &str = "used-token/";
 pub(crate) const GUEST: &str = "guest/";
 pub(crate) const CALL: &str = "call/";
+pub(crate) const ACT: &str = "act/";
 
 #[derive(Default)]
 pub(crate) struct Snapshot {
@@ -53,6 +55,7 @@ pub(crate) struct Snapshot {
     pub(crate) used_tokens: SortedMap<TokenId, UsedToken>,
     pub(crate) guests: SortedMap<ParticipantId, Guest>,
     pub(crate) calls: SortedMap<u64, PastCall>,
+    pub(crate) acts: SortedMap<u64, Act>,
     /// Negotiated parameters that have no rows of their own yet.
     pub(crate) unstored: Vec<(SessionId, Negotiated)>,
 }
@@ -112,6 +115,9 @@ impl Snapshot {
         } else if let Some(number) = row.key.strip_prefix(CALL) {
             let number = number.parse().map_err(|_| malformed("a call has a number"))?;
             self.calls.insert(number, storage::read(row, VERSION)?);
+        } else if let Some(number) = row.key.strip_prefix(ACT) {
+            let number = number.parse().map_err(|_| malformed("an act has a number"))?;
+            self.acts.insert(number, storage::read(row, VERSION)?);
         } else {
             return Err(malformed("unknown row key"));
         }

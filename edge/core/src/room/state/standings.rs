@@ -6,7 +6,7 @@ use shared::signal::ParticipantChange;
 use shared::token::Grants;
 use shared::{UnixMillis, limits};
 
-const EVERYTHING: Grants = Grants { publish: true, subscribe: true, chat: true, moderate: true, record: true };
+const EVERYTHING: Grants = Grants { hidden: true, ..Grants::ALL };
 
 /// Grants that stay removed after the room has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl Standing {
 
 /// A token's grants with moderators' changes in this room and in an earlier one.
 pub(crate) fn grants(change: &ParticipantChange, lost: Option<Lost>, token: Grants) -> Grants {
-    change.grants.unwrap_or_else(|| unchanged_grants(lost, token))
+    change.grants.unwrap_or_else(|| unchanged_grants(lost, token)).in_force()
 }
 
 /// The same without what moderators changed in this room.

@@ -1,0 +1,53 @@
+//! The deployment of the rooms on the stage: its settings, its keys, and the claims of its tokens.
+
+use crate::stage::participant_of;
+use edge_core::roles::Roles;
+use edge_core::room::{Config, ResumeKeys};
+use shared::token::{Attributes, Bandwidth, Grants, JoinClaims};
+use shared::turn_credential::TurnKeys;
+use shared::{ParticipantId, RoomId};
+
+pub(crate) fn turn_keys() -> TurnKeys {
+    TurnKeys::parse("k:a secret of more than thirty-two bytes").expect("keys")
+}
+
+pub(crate) fn claims_of(name: &str, grants: Grants) -> JoinClaims {
+    let id = participant_of(name);
+    JoinClaims {
+        sub: ParticipantId::parse(&id).expect("a name"),
+        room: room_id(),
+        name: id.to_uppercase(),
+        grants,
+        role: None,
+        attributes: Attributes::new(),
+        bandwidth: Bandwidth::default(),
+        participants_max: None,
+        jti: None,
+        jti_until: None,
+        guest: None,
+    }
+}
+
+/// The deployment's own roles, besides the built-in ones.
+const ROLES: &str = r#"{ "roles": {
+    "observer": { "hidden": true, "record": true }, "speaker": { "camera": false, "screen": false, "metadata": true },
+    "receptionist": { "admit": true }
+} }"#;
+
+pub(crate) fn resume_keys() -> ResumeKeys {
+    ResumeKeys::derived([b"a secret of more than thirty-two bytes".as_slice()])
+}
+
+pub(crate) fn config() -> Config {
+    Config {
+        ice_servers: Vec::new(),
+        turn_keys: Some(turn_keys()),
+        resume_keys: resume_keys(),
+        can_record: true,
+        roles: Roles::parse(ROLES).expect("valid"),
+    }
+}
+
+pub(crate) fn room_id() -> RoomId {
+    RoomId::parse("daily").expect("a name")
+}
