@@ -8,6 +8,10 @@ const WINDOW: Duration = Duration::from_millis(250);
 const STANDING: Duration = Duration::from_millis(40);
 /// Nearly full, if every packet waits this long.
 const LONG: Duration = Duration::from_millis(100);
+/// While more than the link's rate is tried, this much time is enough. Then the publisher is asked for this share of it:
+/// the key frame of a layer that was too much still waits in its pacer, which sends 2.5 times what is asked for.
+const ATTEMPT_WINDOW: Duration = Duration::from_millis(60);
+const DRAIN_ATTEMPT: f64 = 0.3;
 /// A shorter queue counts as empty.
 const EMPTY: Duration = Duration::from_millis(20);
 /// Higher loss shows a link that is too narrow, as in libwebrtc. If the loss remains after so many reductions in a row,
@@ -85,9 +89,11 @@ impl Remb {
             self.standing = None;
             self.drained();
         }
+        let is_attempt = self.limit.is_some_and(|limit| limit.is_attempt());
         let window = self.window.get_or_insert(Window { began: now, shortest: wait });
         window.shortest = window.shortest.min(wait);
-        if now.saturating_duration_since(window.began) < WINDOW {
+        let span = if is_attempt { ATTEMPT_WINDOW } else { WINDOW };
+        if now.saturating_duration_since(window.began) < span {
             return false;
         }
         let shortest = window.shortest;
@@ -135,6 +141,8 @@ impl Remb {
     }
 
     fn narrow(&mut self, link_bps: f64, share: f64) {
+        let has_failed = self.limit.is_some_and(|limit| limit.is_attempt());
+        let share = if has_failed { share.min(DRAIN_ATTEMPT) } else { share };
         let same = self.limit.filter(|limit| (link_bps / limit.link_bps - 1.0).abs() < SAME);
         let failures = same.map_or(0, |limit| (limit.failures + u8::from(!limit.is_draining)).min(FAILURES_MAX));
         // A queue that drains shows the link's rate, too.
@@ -144,6 +152,11 @@ impl Remb {
 }
 
 impl Limit {
+    /// True while more than the link carried is tried.
+    fn is_attempt(&self) -> bool {
+        !self.is_draining && self.bps > self.link_bps * NEAR_MAX
+    }
+
     fn grown(self) -> Option<Self> {
         let is_near = (NEAR_MIN..NEAR_MAX).contains(&(self.bps / self.link_bps));
         let near = 1.0 + GROWTH_NEAR / f64::from(1_u32 << self.failures);
@@ -261,6 +274,29 @@ mod tests {
         }
         let pauses: Vec<_> = failures.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(pauses.len() >= 3 && pauses.windows(2).all(|pair| 2 * pair[1] > 3 * pair[0]), "{failures:?}");
+    }
+
+    #[test]
+    fn a_failed_attempt_at_more_ends_at_once_and_leaves_room_for_what_the_publisher_still_holds() {
+        let attempt = |kbps: f64| Limit {
+            bps: kbps * 1_000.0,
+            link_bps: 300_000.0,
+            is_draining: false,
+            is_new: false,
+            failures: 0,
+        };
+        let limit_after = |kbps, waits_ms: &[u64]| {
+            let mut remb = Remb { limit: Some(attempt(kbps)), ..Remb::default() };
+            for (number, wait_ms) in (0..).zip(waits_ms) {
+                let now = start() + Duration::from_millis(20 * number);
+                remb.wait(now, Duration::from_millis(*wait_ms), || Some(300_000.0));
+            }
+            remb.limit_bps()
+        };
+        assert_eq!(limit_after(400.0, &[50, 70, 90, 110]), Some(90_000));
+        assert_eq!(limit_after(310.0, &[50, 70, 90, 110]), Some(310_000), "no more than the link carried");
+        assert_eq!(limit_after(400.0, &[50, 70, 30, 110]), Some(400_000), "jitter");
+        assert_eq!(limit_after(400.0, &[50, 70, 90, 110, 10]), Some(270_000), "the queue is empty");
     }
 
     #[test]
