@@ -32,17 +32,15 @@ struct Setting {
 
 impl Default for Setting {
     fn default() -> Self {
-        let successors = [COHOST, PARTICIPANT].into_iter().filter_map(|name| RoleName::parse(name).ok()).collect();
+        // A participant would gain grants that nobody gave them.
         Self {
             roles: SortedMap::new(),
             attributes: SortedMap::new(),
-            successors,
+            successors: vec![cohost()],
             host_absence_ms: limits::HOST_ABSENCE_MS_DEFAULT,
         }
     }
 }
-
-const PARTICIPANT: &str = "participant";
 
 /// The built-in roles, each of which a deployment can override.
 fn built_in() -> SortedMap<RoleName, Grants> {
@@ -52,7 +50,7 @@ fn built_in() -> SortedMap<RoleName, Grants> {
         (HOST, Grants::ALL),
         (COHOST, Grants::ALL),
         (ADMIN, Grants::ALL),
-        (PARTICIPANT, Grants::default()),
+        ("participant", Grants::default()),
         ("viewer", receives),
         ("broadcaster", sends),
         ("receiver", receives),
@@ -184,6 +182,9 @@ mod tests {
         assert_eq!(letters("participant"), "psc");
         assert_eq!(["viewer", "receiver", "broadcaster"].map(letters), ["s", "s", "pc"]);
         assert_eq!(Roles::parse(" "), Ok(Roles::default()));
+        let successors = ["cohost", "participant", "viewer", "admin"];
+        let places = successors.map(|name| roles.succession(&RoleName::parse(name).expect("valid")));
+        assert_eq!(places, [Some(0), None, None, None], "nobody gains grants by an absence");
     }
 
     #[test]

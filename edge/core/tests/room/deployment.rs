@@ -32,7 +32,7 @@ pub(crate) fn claims_of(name: &str, grants: Grants) -> JoinClaims {
 const ROLES: &str = r#"{ "roles": {
     "observer": { "hidden": true, "record": true }, "speaker": { "camera": false, "screen": false, "metadata": true },
     "receptionist": { "admit": true }
-} }"#;
+}, "successors": ["cohost", "participant"] }"#;
 
 pub(crate) fn resume_keys() -> ResumeKeys {
     ResumeKeys::derived([b"a secret of more than thirty-two bytes".as_slice()])

@@ -96,8 +96,11 @@ fn present(state: &State) -> Option<ParticipantId> {
 
 /// True if the participant may decide about the host: there is none in the room, or it is the host or an administrator.
 pub(crate) fn may_decide(state: &State, participant: &ParticipantId) -> bool {
-    let is_admin = state.members.get(participant).is_some_and(|member| member.role.as_str() == roles::ADMIN);
-    is_admin || present(state).is_none_or(|host| host == *participant)
+    is_admin(state, participant) || present(state).is_none_or(|host| host == *participant)
+}
+
+pub(crate) fn is_admin(state: &State, participant: &ParticipantId) -> bool {
+    state.members.get(participant).is_some_and(|member| member.role.as_str() == roles::ADMIN)
 }
 
 /// True if a request concerns the host.

@@ -29,6 +29,8 @@ pub(crate) enum ModerationError {
     MayNotLiftBan { participant: ParticipantId },
     #[error("only the host, an administrator and the application decide about the host")]
     MayNotTouchHost,
+    #[error("only an administrator and the application decide about administrators")]
+    MayNotTouchAdmin,
     #[error("there is no role {role}")]
     UnknownRole { role: RoleName },
     #[error("only the application raises and lifts limits of {participant}")]
@@ -45,7 +47,8 @@ impl Reason for ModerationError {
             Self::MayNotModerate
             | Self::MayNotLiftBan { .. }
             | Self::MayNotRaiseLimits { .. }
-            | Self::MayNotTouchHost => ErrorCode::Forbidden,
+            | Self::MayNotTouchHost
+            | Self::MayNotTouchAdmin => ErrorCode::Forbidden,
             Self::UnknownRole { .. } => ErrorCode::InvalidMessage,
             Self::UnknownParticipant { .. } | Self::UnknownGuest { .. } | Self::UnknownAddress { .. } => {
                 ErrorCode::UnknownParticipant
@@ -64,7 +67,7 @@ pub(crate) fn moderate(cx: &mut Context<'_>, caller: &Caller, verb: Verb) -> Res
     let judge = moderator.ok_or(ModerationError::MayNotModerate)?.judge();
     check_verb(cx, judge, &verb)?;
     check_limits(cx.state, &verb)?;
-    check_host(cx.state, &caller.participant, &verb)?;
+    check_superiors(cx.state, &caller.participant, &verb)?;
     // Answered first, because the request may remove its own sender.
     cx.done(caller);
     if !concerns_oneself(&caller.participant, &verb) {
@@ -88,19 +91,20 @@ fn concerns_oneself(by: &ParticipantId, verb: &Verb) -> bool {
     participant == by && ParticipantChange { metadata: None, ..change.clone() } == ParticipantChange::default()
 }
 
-/// Returns an error if the verb concerns the host, about whom this participant may not decide.
-fn check_host(state: &State, by: &ParticipantId, verb: &Verb) -> Result<(), ModerationError> {
-    let is_grave = match verb {
-        Verb::Remove { participant, .. } | Verb::MuteTrack { participant, hold: true, .. } => {
-            host::concerns(state, participant)
+/// Returns an error if the verb concerns the host or an administrator, about whom this participant may not decide.
+fn check_superiors(state: &State, by: &ParticipantId, verb: &Verb) -> Result<(), ModerationError> {
+    let (participant, given) = match verb {
+        Verb::Remove { participant, .. } | Verb::MuteTrack { participant, hold: true, .. } => (participant, None),
+        Verb::UpdateParticipant { participant, change } if change.role.is_some() || change.grants.is_some() => {
+            (participant, change.role.as_ref().map(RoleName::as_str))
         }
-        Verb::UpdateParticipant { participant, change } => {
-            let makes_host = change.role.as_ref().is_some_and(|role| role.as_str() == roles::HOST);
-            makes_host || (change.role.is_some() || change.grants.is_some()) && host::concerns(state, participant)
-        }
-        _ => false,
+        _ => return Ok(()),
     };
-    if is_grave && !host::may_decide(state, by) { Err(ModerationError::MayNotTouchHost) } else { Ok(()) }
+    if (given == Some(roles::ADMIN) || host::is_admin(state, participant)) && !host::is_admin(state, by) {
+        return Err(ModerationError::MayNotTouchAdmin);
+    }
+    let is_about_host = given == Some(roles::HOST) || host::concerns(state, participant);
+    if is_about_host && !host::may_decide(state, by) { Err(ModerationError::MayNotTouchHost) } else { Ok(()) }
 }
 
 /// Returns an error if the target of the verb does not exist, or the judge may not decide about it.
