@@ -6,7 +6,10 @@ import { gzipSync } from "node:zlib";
 const EDGE = fileURLToPath(new URL("../../../edge/", import.meta.url));
 
 /** The goal of docs/benchmarks.md. A larger Worker starts later, wherever it is not in memory yet. */
-export const WORKER_KB_MAX = 600;
+export const WORKER_KB_GOAL = 600;
+
+/** What no change may exceed. */
+export const WORKER_KB_MAX = 650;
 
 /** As the platform counts it: every module, compressed. */
 export function workerKb() {
