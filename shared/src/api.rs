@@ -377,9 +377,6 @@ impl Bounds for TokenRequest {
         if self.attributes.len() > limits::ATTRIBUTES_PER_PARTICIPANT_MAX {
             return Err("attributes has too many names");
         }
-        if self.role.is_some() && !self.grants.are_default() {
-            return Err("role and grants exclude each other");
-        }
         self.bandwidth.check_bounds()?;
         RoomChange { participants_max: self.participants_max, ..RoomChange::default() }.check_bounds()
     }
@@ -566,10 +563,7 @@ mod tests {
     fn a_role_takes_the_place_of_grants() {
         let check = |fields: &str| token_request(&format!(r#"{{"room":"r","participant":"p",{fields}}}"#));
         assert_eq!(check(r#""role":"host","attributes":{"a":"1","b":"2","c":"3","d":"4"}"#), Ok(()));
-        assert_eq!(
-            check(r#""role":"host","grants":{"record":true}"#),
-            Err("role and grants exclude each other".into())
-        );
+        assert_eq!(check(r#""role":"host","grants":{"record":true}"#), Ok(()), "as in a token");
         assert_eq!(
             check(r#""attributes":{"a":"1","b":"2","c":"3","d":"4","e":"5"}"#),
             Err("attributes has too many names".into())

@@ -127,6 +127,8 @@ error_codes! {
     TooManyBans = "too_many_bans", false;
     /// No participant with this id is banned.
     UnknownBan = "unknown_ban", false;
+    /// The deployment has no role of this name.
+    UnknownRole = "unknown_role", false;
     /// Recording is off: no storage is configured.
     RecordingUnavailable = "recording_unavailable", false;
     /// The recording could not be made or finished.
@@ -173,6 +175,7 @@ impl ErrorCode {
             | Self::UnknownParticipant
             | Self::UnknownTrack
             | Self::UnknownBan
+            | Self::UnknownRole
             | Self::UnknownRecording => 404,
             Self::MethodNotAllowed => 405,
             Self::Timeout => 408,

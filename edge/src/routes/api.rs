@@ -194,6 +194,7 @@ const fn refused(code: ErrorCode) -> &'static str {
         ErrorCode::UnknownParticipant => "the room has no participant with this id",
         ErrorCode::UnknownTrack => "the participant has no such track",
         ErrorCode::UnknownBan => "no participant with this id is banned",
+        ErrorCode::UnknownRole => "the deployment has no role of this name",
         ErrorCode::TooManyBans => "the room has reached its limit of bans: lift some",
         ErrorCode::UnknownRecording => "the room has no recording with this id",
         ErrorCode::RecordingNotOver => "the recording is running or being finished",

@@ -81,9 +81,11 @@ const RECORDINGS: &str = "/v1/rooms/{room}/recordings";
 const RECORDING: &str = "/v1/rooms/{room}/recordings/{recording}";
 const STOP: &str = "/v1/rooms/{room}/recordings/{recording}/stop";
 
+const NO_TOKEN: &[ErrorCode] = &[ErrorCode::UnknownRole];
 const NO_ROOM: &[ErrorCode] = &[ErrorCode::UnknownRoom];
 const NO_CALL: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::WrongState];
 const NO_PARTICIPANT: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant];
+const NO_CHANGE: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::UnknownRole];
 const NO_TRACK: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::UnknownTrack];
 const NO_BAN: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownBan];
 const NO_FURTHER_BAN: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::TooManyBans];
@@ -106,7 +108,7 @@ const NO_DELETION: &[ErrorCode] = &[
 ];
 
 pub const OPERATIONS: &[Operation] = &[
-    Operation { id: OperationId::CreateToken, method: "POST", path: "/v1/tokens", errors: &[] },
+    Operation { id: OperationId::CreateToken, method: "POST", path: "/v1/tokens", errors: NO_TOKEN },
     Operation { id: OperationId::ListRooms, method: "GET", path: ROOMS, errors: &[] },
     Operation { id: OperationId::CreateRoom, method: "POST", path: ROOMS, errors: &[] },
     Operation { id: OperationId::GetRoom, method: "GET", path: ROOM, errors: NO_ROOM },
@@ -119,7 +121,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { id: OperationId::ListActs, method: "GET", path: AUDIT, errors: NO_ROOM },
     Operation { id: OperationId::ListParticipants, method: "GET", path: PARTICIPANTS, errors: NO_ROOM },
     Operation { id: OperationId::GetParticipant, method: "GET", path: PARTICIPANT, errors: NO_PARTICIPANT },
-    Operation { id: OperationId::UpdateParticipant, method: "PATCH", path: PARTICIPANT, errors: NO_PARTICIPANT },
+    Operation { id: OperationId::UpdateParticipant, method: "PATCH", path: PARTICIPANT, errors: NO_CHANGE },
     Operation { id: OperationId::RemoveParticipant, method: "DELETE", path: PARTICIPANT, errors: NO_PARTICIPANT },
     Operation { id: OperationId::ListBans, method: "GET", path: BANS, errors: NO_ROOM },
     Operation { id: OperationId::CreateBan, method: "PUT", path: BAN, errors: NO_FURTHER_BAN },

@@ -201,9 +201,6 @@ impl ParticipantChange {
     /// Checks what the types cannot express.
     pub fn check_bounds(&self) -> Result<(), &'static str> {
         self.name.as_ref().map_or(Ok(()), |name| Text::Name.check(name))?;
-        if self.role.is_some() && self.grants.is_some() {
-            return Err("role and grants exclude each other");
-        }
         self.metadata.as_ref().map_or(Ok(()), |metadata| Text::ParticipantMetadata.check(metadata))?;
         self.bandwidth.map_or(Ok(()), |bandwidth| bandwidth.check_bounds())
     }

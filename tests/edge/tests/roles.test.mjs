@@ -73,8 +73,8 @@ test("everybody sees id, name, role, media state and time of joining, and the ro
   const patch = (role) => edge.api("PATCH", "/v1/rooms/cinema/participants/bob", { body: { role } });
   assert.equal((await patch("cohost")).body.role, "cohost");
   await updated(host, "bob", "cohost");
-  checkRefused(await patch("doctor"), 400, "invalid_request");
-  checkRefused(await edge.api("POST", "/v1/tokens", { body: { room: "cinema", participant: "eve", role: "doctor" } }), 400, "invalid_request");
+  checkRefused(await patch("doctor"), 404, "unknown_role");
+  checkRefused(await edge.api("POST", "/v1/tokens", { body: { room: "cinema", participant: "eve", role: "doctor" } }), 404, "unknown_role");
 });
 
 test("a host hands over, and is succeeded after an absence, even while the room sleeps", async () => {

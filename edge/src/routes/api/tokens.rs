@@ -3,6 +3,7 @@
 use super::{Call, RouteError, body, json};
 use crate::refusal::Refusal;
 use crate::{auth, clock, random};
+use shared::ErrorCode;
 use shared::api::{Token, TokenRequest};
 use shared::token::JoinClaims;
 use worker::Response;
@@ -15,7 +16,10 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
     let roles = &call.arrival.config.roles;
     let grants = match &request.role {
         // The table as of the join counts; these tell the client what to ask the user for.
-        Some(role) => roles.grants(role).ok_or_else(|| Refusal::invalid(format!("there is no role {role}")))?,
+        Some(role) => {
+            let unknown = || Refusal::new(ErrorCode::UnknownRole, "the deployment has no role of this name");
+            roles.grants(role).ok_or_else(unknown)?
+        }
         None => request.grants,
     };
     let claims = JoinClaims {

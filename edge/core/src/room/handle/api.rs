@@ -3,7 +3,6 @@
 use crate::room::asks::{Answer, Ask, Verb};
 use crate::room::context::Context;
 use crate::room::handle::ban::Newcomer;
-use crate::room::handle::moderate::ModerationError;
 use crate::room::handle::{audit, ban, guest, moderate, progress, recordings, standing};
 use crate::room::outbox::{Output, Reason};
 use crate::room::state::State;
@@ -56,10 +55,7 @@ fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
         Ask::Calls => Ok(Answer::Calls { calls: calls(cx.state) }),
         Ask::Bans => Ok(Answer::Bans { bans: ban::infos(cx.state) }),
         Ask::Moderate { verb } => {
-            moderate::check_verb(cx, Judge::Application, &verb).map_err(|error| match error {
-                ModerationError::UnknownRole { .. } => ErrorCode::InvalidRequest,
-                error => error.code(),
-            })?;
+            moderate::check_verb(cx, Judge::Application, &verb).map_err(|error| error.code())?;
             let shows_room = matches!(verb, Verb::UpdateRoom { .. } | Verb::Start | Verb::Pause { .. } | Verb::Resume);
             let shows = match &verb {
                 Verb::UpdateParticipant { participant, .. } => Some(participant.clone()),

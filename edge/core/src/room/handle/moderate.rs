@@ -49,7 +49,7 @@ impl Reason for ModerationError {
             | Self::MayNotRaiseLimits { .. }
             | Self::MayNotTouchHost
             | Self::MayNotTouchAdmin => ErrorCode::Forbidden,
-            Self::UnknownRole { .. } => ErrorCode::InvalidMessage,
+            Self::UnknownRole { .. } => ErrorCode::UnknownRole,
             Self::UnknownParticipant { .. } | Self::UnknownGuest { .. } | Self::UnknownAddress { .. } => {
                 ErrorCode::UnknownParticipant
             }
