@@ -88,12 +88,12 @@ pub struct Bandwidth {
     /// For all video that the participant sends together.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
-    #[cfg_attr(feature = "openapi", schemars(range(min = 50_000)))]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 50_000, max = 4_294_967_295_i64)))]
     pub send_bps_max: Option<u32>,
     /// For everything that the participant receives.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
-    #[cfg_attr(feature = "openapi", schemars(range(min = 50_000)))]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 50_000, max = 4_294_967_295_i64)))]
     pub receive_bps_max: Option<u32>,
 }
 
