@@ -4,7 +4,6 @@ mod acme;
 mod config;
 mod control;
 mod epoll;
-mod linger;
 mod node;
 mod own_addresses;
 mod pages;

@@ -2,11 +2,11 @@
 
 use crate::config::Families;
 use crate::epoll::Epoll;
-use crate::linger::Linger;
 use crate::relay_path::RelayPath;
 use crate::relays::Relays;
 use crate::streams::StreamReport;
 use anyhow::Context;
+use node_shell::linger::Linger;
 use node_shell::load::{Meter, Rates};
 use shared::UnixMillis;
 use std::collections::BTreeSet;

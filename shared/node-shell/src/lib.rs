@@ -5,6 +5,7 @@
 
 pub mod dial;
 pub mod host;
+pub mod linger;
 pub mod link;
 pub mod load;
 pub mod logs;

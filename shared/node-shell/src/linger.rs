@@ -1,4 +1,4 @@
-//! Decides when to let packets gather before the next poll: a wake-up costs more than relaying a packet.
+//! Decides when to let packets gather before the next poll: a wake-up costs more than handling a packet.
 //!
 //! Network cards moderate their interrupts in the same way. Widely spaced packets never wait.
 
@@ -16,21 +16,22 @@ const GAP_MAX: Duration = Duration::from_micros(800);
 const GAP_PART: u32 = 16;
 
 #[derive(Debug)]
-pub(crate) struct Linger {
+pub struct Linger {
     looked_at: Instant,
     /// Average time between polls without lingering.
     gap: Duration,
     lingers: bool,
-    pub(crate) count: u64,
+    pub count: u64,
 }
 
 impl Linger {
-    pub(crate) fn new(now: Instant) -> Self {
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
         Self { looked_at: now, gap: GAP_MAX, lingers: false, count: 0 }
     }
 
     /// Returns the sleep before the next poll, given the `messages` of the last one; `None` for no sleep.
-    pub(crate) fn after(&mut self, now: Instant, messages: usize) -> Option<Duration> {
+    pub fn after(&mut self, now: Instant, messages: usize) -> Option<Duration> {
         let gap = now.saturating_duration_since(self.looked_at);
         self.looked_at = now;
         let messages = u32::try_from(messages).unwrap_or(u32::MAX);
