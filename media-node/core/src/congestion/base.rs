@@ -1,11 +1,9 @@
 //! Estimates how long packets wait in the queue of a link.
 
-use std::time::Duration;
-
 /// The delay of an empty queue is the minimum over two spans of this length.
-const BASE_SPAN: Duration = Duration::from_secs(15);
+const BASE_SPAN_NS: u64 = 15_000_000_000;
 /// The minimum over each of these windows tells a queue from a longer path: a queue grows or drains.
-const WINDOW: Duration = Duration::from_millis(200);
+const WINDOW_NS: u64 = 200_000_000;
 const WINDOWS: usize = 5;
 /// A window with fewer packets reveals nothing.
 const WINDOW_PACKETS_MIN: u32 = 4;
@@ -17,7 +15,7 @@ const LONGER_US_MIN: i64 = 20_000;
 /// The shortest recent transit of a packet; any excess is queueing. The clocks' origins differ, so it has a sign.
 #[derive(Debug, Default)]
 pub(super) struct Base {
-    span_began: Duration,
+    span_began_ns: u64,
     shortest_us: Option<i64>,
     shortest_before_us: Option<i64>,
     windows: Windows,
@@ -27,20 +25,20 @@ pub(super) struct Base {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delayed {
     /// The packet's excess over the shortest transit.
-    pub(super) queue: Duration,
+    pub(super) queue_us: u64,
     /// True if the path turned out to be longer, so that earlier excesses were no queue.
     pub(super) is_path_longer: bool,
 }
 
 impl Base {
-    /// Takes a packet, in the order of sending.
-    pub(super) fn add(&mut self, sent: Duration, arrived: Duration) -> Delayed {
-        let way_us = arrived.as_micros() as i64 - sent.as_micros() as i64;
-        if sent.saturating_sub(self.span_began) >= BASE_SPAN {
-            self.span_began = sent;
+    /// Takes a packet, in the order of sending; times are from the sender's and the receiver's origin.
+    pub(super) fn add(&mut self, sent_ns: u64, arrived_ns: u64) -> Delayed {
+        let way_us = (arrived_ns / 1_000) as i64 - (sent_ns / 1_000) as i64;
+        if sent_ns.saturating_sub(self.span_began_ns) >= BASE_SPAN_NS {
+            self.span_began_ns = sent_ns;
             self.shortest_before_us = self.shortest_us.take();
         }
-        let steady_us = self.windows.add(sent, way_us);
+        let steady_us = self.windows.add(sent_ns, way_us);
         let longer_us = steady_us.filter(|steady| self.base_us().is_some_and(|base| *steady >= base + LONGER_US_MIN));
         if longer_us.is_some() {
             (self.shortest_us, self.shortest_before_us) = (longer_us, None);
@@ -48,8 +46,8 @@ impl Base {
         let shortest_us = self.shortest_us.map_or(way_us, |shortest| shortest.min(way_us));
         self.shortest_us = Some(shortest_us);
         let base_us = self.base_us().unwrap_or(shortest_us);
-        let queue = Duration::from_micros(way_us.saturating_sub(base_us).max(0) as u64);
-        Delayed { queue, is_path_longer: longer_us.is_some() }
+        let queue_us = way_us.saturating_sub(base_us).max(0) as u64;
+        Delayed { queue_us, is_path_longer: longer_us.is_some() }
     }
 
     fn base_us(&self) -> Option<i64> {
@@ -60,7 +58,7 @@ impl Base {
 /// The shortest transit in each of the last windows.
 #[derive(Debug, Default)]
 struct Windows {
-    began: Duration,
+    began_ns: u64,
     packets: u32,
     shortest_us: i64,
     /// A ring; the first `complete` are valid.
@@ -71,11 +69,11 @@ struct Windows {
 
 impl Windows {
     /// Returns the shortest transit when all windows are complete and agree.
-    fn add(&mut self, sent: Duration, way_us: i64) -> Option<i64> {
-        let is_over = sent.saturating_sub(self.began) >= WINDOW;
+    fn add(&mut self, sent_ns: u64, way_us: i64) -> Option<i64> {
+        let is_over = sent_ns.saturating_sub(self.began_ns) >= WINDOW_NS;
         let steady_us = if is_over { self.complete() } else { None };
         if is_over || self.packets == 0 {
-            (self.began, self.packets, self.shortest_us) = (sent, 0, way_us);
+            (self.began_ns, self.packets, self.shortest_us) = (sent_ns, 0, way_us);
         }
         self.packets += 1;
         self.shortest_us = self.shortest_us.min(way_us);
@@ -103,13 +101,13 @@ mod tests {
 
     /// Sends a packet per 20 ms for each of these transits; returns the queues in milliseconds, and the number of the
     /// packet that showed a longer path.
-    fn queues(base: &mut Base, from: u64, ways_ms: impl Iterator<Item = u64>) -> (Vec<u128>, Option<usize>) {
+    fn queues(base: &mut Base, from: u64, ways_ms: impl Iterator<Item = u64>) -> (Vec<u64>, Option<usize>) {
         let mut longer = None;
         let queue = |(number, way): (usize, u64)| {
-            let sent = Duration::from_millis(from + 20 * number as u64);
-            let delayed = base.add(sent, sent + Duration::from_millis(way));
+            let sent_ms = from + 20 * number as u64;
+            let delayed = base.add(sent_ms * 1_000_000, (sent_ms + way) * 1_000_000);
             longer = longer.or(delayed.is_path_longer.then_some(number));
-            delayed.queue.as_millis()
+            delayed.queue_us / 1_000
         };
         let queues = ways_ms.enumerate().map(queue).collect();
         (queues, longer)

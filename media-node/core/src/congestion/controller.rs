@@ -154,7 +154,7 @@ impl Controller {
             let Some((sent, change)) = self.history.report(sequence, ticks.is_some()) else { continue };
             match change {
                 Change::ArrivedLate => self.loss.take_back(),
-                Change::Arrived | Change::Missing => self.loss.add(sent.at, sent.bytes, change == Change::Missing),
+                Change::Arrived | Change::Missing => self.loss.add(sent.at_ns, sent.bytes, change == Change::Missing),
             }
             if change == Change::Missing {
                 news.lost += 1;
@@ -253,6 +253,11 @@ impl Controller {
         self.prober.next(now)
     }
 
+    /// True if [`Self::next_probe`] has one.
+    pub fn has_probe(&self) -> bool {
+        self.prober.has_next()
+    }
+
     pub fn poll_timeout(&self) -> Option<Instant> {
         let starved_at = self.starved_at.filter(|_| self.has_feedback);
         [starved_at, self.drains_until, self.careful_until, self.prober.check_at()].into_iter().flatten().min()
@@ -276,11 +281,12 @@ impl Controller {
         let ticks =
             self.ticks.map_or(TICKS_FIRST + ticks, |last| last + i64::from((ticks as i32).wrapping_sub(last as i32)));
         self.ticks = self.ticks.max(Some(ticks));
-        let arrived = Duration::from_micros(ticks.max(0) as u64 * TICK.as_micros() as u64);
-        self.acknowledged.add(arrived, sent.bytes);
-        self.delay.add(sent.at.saturating_duration_since(self.origin), arrived);
+        let arrived_ns = ticks.max(0) as u64 * TICK.as_nanos() as u64;
+        self.acknowledged.add(arrived_ns, sent.bytes);
+        self.delay.add(sent.at_ns, arrived_ns);
         if let Some(probe) = sent.probe {
-            self.prober.clusters().add(probe, sent.at, arrived, sent.bytes);
+            let at = self.origin + Duration::from_nanos(sent.at_ns);
+            self.prober.clusters().add(probe, at, Duration::from_nanos(arrived_ns), sent.bytes);
         }
     }
 
@@ -320,8 +326,12 @@ impl Controller {
         if usage == Usage::Over && self.prober.is_under_way(now) && self.delay.queue() < PROBE_QUEUE_MAX {
             usage = Usage::Under; // The probe's own queue drains by itself.
         }
-        let (recent_bps, steady_bps) = (self.acknowledged.recent_bps(), self.acknowledged.steady_bps());
-        self.rate.update(now, Path { usage, recent_bps, steady_bps, round_trip: self.round_trip })
+        let arrives_bps = match usage {
+            Usage::Over => self.acknowledged.recent_bps(),
+            Usage::Normal => self.acknowledged.steady_bps(),
+            Usage::Under => None,
+        };
+        self.rate.update(now, Path { usage, arrives_bps, round_trip: self.round_trip })
     }
 
     fn conclude(&mut self, now: Instant, reason: EstimateReason) {

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Packets sent within this time form a group.
-const GROUP: Duration = Duration::from_millis(5);
+const GROUP_NS: u64 = 5_000_000;
 /// Packets that arrive within this time of each other, faster than they were sent, were held up together.
-const BURST_GAP: Duration = Duration::from_millis(5);
-const BURST_MAX: Duration = Duration::from_millis(100);
+const BURST_GAP_NS: u64 = 5_000_000;
+const BURST_MAX_NS: u64 = 100_000_000;
 const TREND_GROUPS: usize = 20;
 /// Weight of the past in the smoothed delay.
 const SMOOTHING: f64 = 0.9;
@@ -26,14 +26,14 @@ const LEAP_MS: f64 = 15.0;
 /// The trend must be above the threshold for this long, and for two groups.
 const OVERUSE_AFTER_MS: f64 = 10.0;
 /// A shorter queue counts as empty.
-const EMPTY_QUEUE: Duration = Duration::from_millis(5);
+const EMPTY_QUEUE_US: u64 = 5_000;
 /// A queue that has fallen to this share, in percent, of the longest one during an overuse is draining. On a narrow
 /// link it never looks empty, because most packets take longer than the smallest one.
-const DRAINS_PERCENT: u32 = 50;
+const DRAINS_PERCENT: u64 = 50;
 /// A delay that grows by this much from one packet to the next, and then hardly any more, belongs to a longer path: a
 /// queue that grows so fast grows with each packet.
-const JUMP: Duration = Duration::from_millis(40);
-const JUMP_STEADY: Duration = Duration::from_millis(10);
+const JUMP_US: u64 = 40_000;
+const JUMP_STEADY_US: u64 = 10_000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Usage {
@@ -50,9 +50,9 @@ pub(super) struct Delay {
     trend: Trend,
     detector: Detector,
     base: Base,
-    queue: Duration,
+    queue_us: u64,
     /// The longest queue since overuse began.
-    longest_queue: Duration,
+    longest_queue_us: u64,
     rise: Rise,
     is_path_longer: bool,
 }
@@ -60,55 +60,57 @@ pub(super) struct Delay {
 /// Times of a group's packets, from the sender's and the receiver's origin.
 #[derive(Clone, Copy, Debug)]
 struct Group {
-    first_sent: Duration,
-    last_sent: Duration,
-    first_arrived: Duration,
-    last_arrived: Duration,
+    first_sent_ns: u64,
+    last_sent_ns: u64,
+    first_arrived_ns: u64,
+    last_arrived_ns: u64,
 }
 
 impl Delay {
-    /// Takes an arrival, in the order of sending.
-    pub(super) fn add(&mut self, sent: Duration, arrived: Duration) {
-        let delayed = self.base.add(sent, arrived);
-        self.rise = if delayed.is_path_longer { Rise::None } else { self.rise.next(self.queue, delayed.queue) };
-        self.queue = delayed.queue;
+    /// Takes an arrival, in the order of sending; times are from the sender's and the receiver's origin.
+    pub(super) fn add(&mut self, sent_ns: u64, arrived_ns: u64) {
+        let delayed = self.base.add(sent_ns, arrived_ns);
+        self.rise = if delayed.is_path_longer { Rise::None } else { self.rise.next(self.queue_us, delayed.queue_us) };
+        self.queue_us = delayed.queue_us;
         self.is_path_longer |= delayed.is_path_longer;
         let is_over = self.detector.usage == Usage::Over;
-        self.longest_queue = if is_over { self.longest_queue.max(self.queue) } else { self.queue };
+        self.longest_queue_us = if is_over { self.longest_queue_us.max(self.queue_us) } else { self.queue_us };
         let Some(group) = &mut self.current else {
-            self.current = Some(Group::of(sent, arrived));
+            self.current = Some(Group::of(sent_ns, arrived_ns));
             return;
         };
-        if sent < group.first_sent {
+        if sent_ns < group.first_sent_ns {
             return; // Overtaken by a later group.
         }
-        if group.takes(sent, arrived) {
-            group.last_sent = group.last_sent.max(sent);
-            group.last_arrived = group.last_arrived.max(arrived);
+        if group.takes(sent_ns, arrived_ns) {
+            group.last_sent_ns = group.last_sent_ns.max(sent_ns);
+            group.last_arrived_ns = group.last_arrived_ns.max(arrived_ns);
             return;
         }
         let complete = *group;
-        self.current = Some(Group::of(sent, arrived));
+        self.current = Some(Group::of(sent_ns, arrived_ns));
         if let Some(previous) = self.previous.replace(complete) {
-            let sent_ms = ms_between(previous.last_sent, complete.last_sent);
-            let arrived_ms = ms_between(previous.last_arrived, complete.last_arrived);
-            let trend = self.trend.add(arrived_ms - sent_ms, complete.last_arrived);
-            self.detector.detect(trend, sent_ms, complete.last_arrived);
+            let arrived = Duration::from_nanos(complete.last_arrived_ns);
+            let [sent_before, sent, arrived_before] =
+                [previous.last_sent_ns, complete.last_sent_ns, previous.last_arrived_ns].map(Duration::from_nanos);
+            let (sent_ms, arrived_ms) = (ms_between(sent_before, sent), ms_between(arrived_before, arrived));
+            let trend = self.trend.add(arrived_ms - sent_ms, arrived);
+            self.detector.detect(trend, sent_ms, arrived);
         }
     }
 
     /// The trend lags: it still contains the groups that filled the queue while the queue drains.
     pub(super) fn usage(&self) -> Usage {
-        let drained = (self.longest_queue * DRAINS_PERCENT / 100).max(EMPTY_QUEUE);
+        let drains = self.queue_us * 100 < self.longest_queue_us * DRAINS_PERCENT || self.queue_us < EMPTY_QUEUE_US;
         match self.detector.usage {
-            Usage::Over if self.queue < drained || matches!(self.rise, Rise::Jump(_)) => Usage::Under,
+            Usage::Over if drains || matches!(self.rise, Rise::Jump(_)) => Usage::Under,
             usage => usage,
         }
     }
 
     /// The last packet's wait in the queue.
     pub(super) fn queue(&self) -> Duration {
-        self.queue
+        Duration::from_micros(self.queue_us)
     }
 
     /// True if since the last call a supposed queue turned out to be a longer path.
@@ -122,36 +124,41 @@ impl Delay {
 enum Rise {
     #[default]
     None,
-    /// From one packet to the next, to this length.
-    Jump(Duration),
+    /// From one packet to the next, to this length in microseconds.
+    Jump(u64),
     /// Further after a jump.
     Growth,
 }
 
 impl Rise {
     /// Takes the queue of a packet and of the one before it.
-    fn next(self, before: Duration, queue: Duration) -> Self {
+    fn next(self, before_us: u64, queue_us: u64) -> Self {
         match self {
-            Self::None if queue >= before + JUMP => Self::Jump(queue),
-            Self::Jump(length) if queue > length + JUMP_STEADY => Self::Growth,
-            Self::Jump(length) if queue < length / 2 => Self::None,
-            Self::Growth if queue < EMPTY_QUEUE => Self::None,
+            Self::None if queue_us >= before_us + JUMP_US => Self::Jump(queue_us),
+            Self::Jump(length_us) if queue_us > length_us + JUMP_STEADY_US => Self::Growth,
+            Self::Jump(length_us) if 2 * queue_us < length_us => Self::None,
+            Self::Growth if queue_us < EMPTY_QUEUE_US => Self::None,
             Self::None | Self::Jump(_) | Self::Growth => self,
         }
     }
 }
 
 impl Group {
-    fn of(sent: Duration, arrived: Duration) -> Self {
-        Self { first_sent: sent, last_sent: sent, first_arrived: arrived, last_arrived: arrived }
+    fn of(sent_ns: u64, arrived_ns: u64) -> Self {
+        Self {
+            first_sent_ns: sent_ns,
+            last_sent_ns: sent_ns,
+            first_arrived_ns: arrived_ns,
+            last_arrived_ns: arrived_ns,
+        }
     }
 
-    fn takes(&self, sent: Duration, arrived: Duration) -> bool {
-        let arrived_gap = arrived.saturating_sub(self.last_arrived);
-        let was_held_up = arrived_gap < sent.saturating_sub(self.last_sent)
-            && arrived_gap <= BURST_GAP
-            && arrived.saturating_sub(self.first_arrived) < BURST_MAX;
-        sent.saturating_sub(self.first_sent) <= GROUP || was_held_up
+    fn takes(&self, sent_ns: u64, arrived_ns: u64) -> bool {
+        let gap_ns = arrived_ns.saturating_sub(self.last_arrived_ns);
+        let was_held_up = gap_ns < sent_ns.saturating_sub(self.last_sent_ns)
+            && gap_ns <= BURST_GAP_NS
+            && arrived_ns.saturating_sub(self.first_arrived_ns) < BURST_MAX_NS;
+        sent_ns.saturating_sub(self.first_sent_ns) <= GROUP_NS || was_held_up
     }
 }
 
@@ -259,8 +266,8 @@ mod tests {
         let mut way_us = 50_000;
         for sent_ms in (0..1_000 + ms).step_by(10) {
             way_us += if sent_ms < 1_000 { 0 } else { slower_us };
-            let sent = Duration::from_millis(sent_ms);
-            delay.add(sent, Duration::from_micros((sent.as_micros() as i64 + way_us) as u64));
+            let sent_ns = sent_ms * 1_000_000;
+            delay.add(sent_ns, (sent_ns as i64 + way_us * 1_000) as u64);
         }
         assert_eq!(delay.usage(), usage, "{slower_us} µs more each, {ms} ms");
     }
@@ -286,7 +293,7 @@ mod tests {
             // A probe of 10 packets fills the queue up to 80 ms; the next one finds it empty. The first packet is a small one.
             let probe_ms = if (100..110).contains(&number) { 8 * (number as u64 - 99) } else { 0 };
             let queue_ms = if number == 0 { 0 } else { rest_ms + probe_ms };
-            delay.add(Duration::from_millis(sent_ms), Duration::from_millis(sent_ms + 50 + queue_ms));
+            delay.add(sent_ms * 1_000_000, (sent_ms + 50 + queue_ms) * 1_000_000);
             over.extend((delay.usage() == Usage::Over).then_some((number, delay.queue())));
         }
         assert!(over.iter().any(|(number, _)| *number < 110), "the probe is seen: {over:?}");
@@ -301,7 +308,7 @@ mod tests {
         for sent_ms in (0..2_000_u64).step_by(10) {
             let jitter_us = sent_ms * 7 % 60 * 100;
             let longer_us = if sent_ms < 1_000 { 0 } else { 100_000 + (sent_ms - 1_000) / 10 * slower_us };
-            delay.add(Duration::from_millis(sent_ms), Duration::from_micros(sent_ms * 1_000 + jitter_us + longer_us));
+            delay.add(sent_ms * 1_000_000, (sent_ms * 1_000 + jitter_us + longer_us) * 1_000);
             over.extend((delay.usage() == Usage::Over).then_some(sent_ms.saturating_sub(1_000)));
         }
         over
@@ -320,7 +327,7 @@ mod tests {
     fn measures_the_queue_from_the_shortest_way() {
         let mut base = Base::default();
         let mut add =
-            |sent, arrived| base.add(Duration::from_millis(sent), Duration::from_millis(arrived)).queue.as_millis();
+            |sent_ms: u64, arrived_ms: u64| base.add(sent_ms * 1_000_000, arrived_ms * 1_000_000).queue_us / 1_000;
         assert_eq!([add(1_000, 7), add(1_010, 37), add(1_020, 27), add(1_030, 87)], [0, 20, 0, 50]);
         // The span changes twice: the old shortest transit is forgotten.
         assert_eq!([add(17_000, 16_007), add(17_010, 16_047), add(33_000, 32_107)], [0, 30, 100]);

@@ -4,7 +4,7 @@
 //! estimator v2 has the same idea.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An observation covers at least this much sending time and this many packets.
 const OBSERVATION: Duration = Duration::from_millis(250);
@@ -36,8 +36,8 @@ pub(super) struct LossLimit {
 
 #[derive(Debug, Default)]
 struct Current {
-    began: Option<Instant>,
-    ended: Option<Instant>,
+    /// The first and the last time of sending.
+    sent_ns: Option<(u64, u64)>,
     bytes: u64,
     packets: u32,
     lost: u32,
@@ -61,10 +61,9 @@ impl Default for LossLimit {
 
 impl LossLimit {
     /// Takes a reported packet, in the order of sending.
-    pub(super) fn add(&mut self, sent: Instant, bytes: u16, is_lost: bool) {
+    pub(super) fn add(&mut self, sent_ns: u64, bytes: u16, is_lost: bool) {
         let current = &mut self.current;
-        current.began.get_or_insert(sent);
-        current.ended = current.ended.max(Some(sent));
+        current.sent_ns = Some(current.sent_ns.map_or((sent_ns, sent_ns), |(first, last)| (first, last.max(sent_ns))));
         current.bytes += u64::from(bytes);
         current.packets += 1;
         current.lost += u32::from(is_lost);
@@ -130,7 +129,8 @@ impl LossLimit {
 
 impl Current {
     fn complete(&self) -> Option<Observation> {
-        let span = self.ended?.saturating_duration_since(self.began?);
+        let (first_ns, last_ns) = self.sent_ns?;
+        let span = Duration::from_nanos(last_ns - first_ns);
         (span >= OBSERVATION && self.packets >= OBSERVATION_PACKETS).then(|| Observation {
             bps: 8.0 * self.bytes as f64 / span.as_secs_f64(),
             packets: self.packets.into(),
@@ -143,17 +143,16 @@ impl Current {
 mod tests {
     use super::*;
     use crate::random::Random;
-    use crate::virtual_time::start;
 
     /// Sends for 20 s at the lower of 1 Mbit/s and the limit, with packets of 500 bytes, over a link without a queue.
     fn settles_at(capacity_bps: f64, inherent: f64) -> f64 {
-        let (mut limit, mut random, mut now) = (LossLimit::default(), Random::seeded(5), start());
+        let (mut limit, mut random, mut now) = (LossLimit::default(), Random::seeded(5), Duration::ZERO);
         let mut target = 1e6;
-        while now < start() + Duration::from_secs(20) {
+        while now < Duration::from_secs(20) {
             now += Duration::from_secs_f64(4_000.0 / target);
             let overflow = (1.0 - capacity_bps / target).max(0.0);
             let lost = inherent + (1.0 - inherent) * overflow;
-            limit.add(now, 500, f64::from(random.next_u32()) / f64::from(u32::MAX) < lost);
+            limit.add(now.as_nanos() as u64, 500, f64::from(random.next_u32()) / f64::from(u32::MAX) < lost);
             target = limit.update(target, || Some(target * (1.0 - lost))).unwrap_or(target * 1.000_1).clamp(3e4, 1e6);
         }
         target

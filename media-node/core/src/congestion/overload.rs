@@ -268,7 +268,7 @@ impl Overload {
 
     fn note(&mut self, now: Instant, bytes: usize) -> Option<Change> {
         let bytes = (bytes + TRANSPORT_BYTES).min(usize::from(u16::MAX));
-        self.arrived.add(now.saturating_duration_since(self.origin), bytes as u16);
+        self.arrived.add(nanos(now.saturating_duration_since(self.origin)), bytes as u16);
         self.calm_at.get_or_insert(now + STEADY);
         if now.saturating_duration_since(std::mem::replace(&mut self.arrived_at, now)) >= SILENCE {
             self.silent_until = now;
@@ -354,7 +354,7 @@ impl Queue {
         let step = Duration::from_secs_f64(f64::from(ticks) / f64::from(time.clock_rate.max(1)));
         let arrived = last.arrived + now.saturating_duration_since(last.at);
         let sent = last.sent + step;
-        self.wait = self.base.add(sent, arrived).queue;
+        self.wait = Duration::from_micros(self.base.add(nanos(sent), nanos(arrived)).queue_us);
         if step > LEAP || self.wait > QUEUE_MAX {
             return self.restart(now, time);
         }
@@ -374,7 +374,7 @@ impl Queue {
     fn restart(&mut self, now: Instant, time: Time) -> bool {
         let last = Sample { time, sent: Duration::ZERO, arrived: Duration::ZERO, at: now };
         *self = Self { base: Base::default(), last: Some(last), wait: Duration::ZERO };
-        self.base.add(Duration::ZERO, Duration::ZERO);
+        self.base.add(0, 0);
         true
     }
 
@@ -387,6 +387,10 @@ impl Queue {
         let holds = |last: &Sample| now.saturating_duration_since(last.at) < QUEUE_HOLDS;
         self.last.as_ref().is_some_and(holds).then_some(self.wait)
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    time.as_nanos() as u64
 }
 
 #[cfg(test)]

@@ -80,6 +80,10 @@ impl Prober {
         self.check_at
     }
 
+    pub(super) fn has_next(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     pub(super) fn next(&mut self, now: Instant) -> Option<Probe> {
         let probe = self.ready.pop_front()?;
         self.clusters.open(now, probe);

@@ -21,9 +21,8 @@ const ABOVE_ARRIVED_BPS: f64 = 10_000.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path {
     pub(super) usage: Usage,
-    /// The arrival rate, briefly and over half a second.
-    pub(super) recent_bps: Option<f64>,
-    pub(super) steady_bps: Option<f64>,
+    /// The arrival rate: over the last moments on a full link, over half a second on one that is used normally.
+    pub(super) arrives_bps: Option<f64>,
     pub(super) round_trip: Duration,
 }
 
@@ -83,7 +82,7 @@ impl Rate {
 
     fn decrease(&mut self, now: Instant, path: Path) -> bool {
         self.state = State::Hold;
-        let Some(arrived) = path.recent_bps else { return false };
+        let Some(arrived) = path.arrives_bps else { return false };
         let wait = path.round_trip.clamp(Duration::from_millis(10), Duration::from_millis(200));
         let is_early = self.decreased_at.is_some_and(|at| now.saturating_duration_since(at) < wait);
         if is_early && arrived > 0.5 * self.bps {
@@ -103,7 +102,7 @@ impl Rate {
 
     fn increase(&mut self, now: Instant, path: Path) {
         let elapsed = now.saturating_duration_since(self.changed_at).min(Duration::from_secs(1)).as_secs_f64();
-        if path.steady_bps.is_some_and(|bps| {
+        if path.arrives_bps.is_some_and(|bps| {
             self.capacity.bps().is_some_and(|capacity| bps > capacity) && self.capacity.contradicts(bps)
         }) {
             self.capacity.reset();
@@ -114,7 +113,7 @@ impl Rate {
         } else {
             self.bps * GROWTH.powf(elapsed)
         };
-        let Some(arrived) = path.steady_bps else { return };
+        let Some(arrived) = path.arrives_bps else { return };
         let ceiling = ABOVE_ARRIVED * arrived + ABOVE_ARRIVED_BPS;
         self.bps = grown.min(ceiling).max(self.bps).min(TARGET_MAX_BPS);
     }
@@ -126,7 +125,7 @@ mod tests {
     use crate::virtual_time::start;
 
     fn path(usage: Usage, bps: f64) -> Path {
-        Path { usage, recent_bps: Some(bps), steady_bps: Some(bps), round_trip: Duration::from_millis(100) }
+        Path { usage, arrives_bps: Some(bps), round_trip: Duration::from_millis(100) }
     }
 
     /// The result, in kbit/s, of 1 Mbit/s after reports every 100 ms.

@@ -1,7 +1,7 @@
 //! Packets sent to a client, by transport-wide sequence number, until the client reports them.
 
 use super::cluster::ProbeId;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// At 5 Mbit/s a client is sent some 520 packets per second, and reports arrive several times a second.
 const WINDOW_PACKETS: u64 = 2_048;
@@ -16,7 +16,8 @@ pub enum Kind {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
-    pub(super) at: Instant,
+    /// From the history's origin.
+    pub(super) at_ns: u64,
     pub(super) bytes: u16,
     pub(super) probe: Option<ProbeId>,
 }
@@ -25,7 +26,7 @@ pub(super) struct Sent {
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     /// From the history's origin.
-    nanos: u64,
+    at_ns: u64,
     probe: Option<ProbeId>,
     bytes: u16,
     fate: Fate,
@@ -73,8 +74,8 @@ impl History {
         let number = self.next;
         self.next += 1;
         if let Some(place) = self.packets.get_mut((number % WINDOW_PACKETS) as usize) {
-            let nanos = at.saturating_duration_since(self.origin).as_nanos() as u64;
-            *place = Entry { nanos, bytes, probe, fate: Fate::Unknown };
+            let at_ns = at.saturating_duration_since(self.origin).as_nanos() as u64;
+            *place = Entry { at_ns, bytes, probe, fate: Fate::Unknown };
         }
         number as u16
     }
@@ -99,8 +100,7 @@ impl History {
             (Fate::Forgotten | Fate::Missing | Fate::Arrived, _) => return None,
         };
         entry.fate = fate;
-        let at = self.origin + Duration::from_nanos(entry.nanos);
-        Some((Sent { at, bytes: entry.bytes, probe: entry.probe }, change))
+        Some((Sent { at_ns: entry.at_ns, bytes: entry.bytes, probe: entry.probe }, change))
     }
 }
 

@@ -119,7 +119,7 @@ impl<'a> Feedback<'a> {
             }
             let chunk = Chunk::read(*chunk);
             let told = chunk.statuses().min(missing);
-            time_bytes += (0..told).map(|place| time_bytes_of(chunk.status(place))).sum::<usize>();
+            time_bytes += chunk.time_bytes(told);
             missing -= told;
             chunk_count += 1;
         }
@@ -141,6 +141,7 @@ impl<'a> Feedback<'a> {
             packets: self.packets,
             ticks: i64::from(self.reference) * REFERENCE_TICKS as i64,
             chunks: self.chunks,
+            chunk: Chunk::EMPTY,
             place: 0,
             times: self.times,
         }
@@ -152,8 +153,10 @@ pub struct Told<'a> {
     next: u16,
     packets: u16,
     ticks: i64,
+    /// Those after `chunk`.
     chunks: &'a [[u8; 2]],
-    /// Statuses of the first chunk that were returned already.
+    chunk: Chunk,
+    /// Its statuses that were returned already.
     place: usize,
     times: &'a [u8],
 }
@@ -163,13 +166,12 @@ impl Iterator for Told<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.packets = self.packets.checked_sub(1)?;
-        let mut chunk = Chunk::read(*self.chunks.first()?);
         // A run may be empty.
-        while self.place >= chunk.statuses() {
-            (self.chunks, self.place) = (self.chunks.get(1..)?, 0);
-            chunk = Chunk::read(*self.chunks.first()?);
+        while self.place >= self.chunk.statuses() {
+            let (chunk, rest) = self.chunks.split_first()?;
+            (self.chunks, self.chunk, self.place) = (rest, Chunk::read(*chunk), 0);
         }
-        let status = chunk.status(self.place);
+        let status = self.chunk.status(self.place);
         self.place += 1;
         let sequence = self.next;
         self.next = self.next.wrapping_add(1);
@@ -186,7 +188,7 @@ impl Iterator for Told<'_> {
 }
 
 /// Statuses of some packets (§3.1.2).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Chunk {
     Run { status: u8, length: usize },
     OneBit(u16),
@@ -194,6 +196,8 @@ enum Chunk {
 }
 
 impl Chunk {
+    const EMPTY: Self = Self::Run { status: MISSING, length: 0 };
+
     fn read(bytes: [u8; 2]) -> Self {
         let chunk = u16::from_be_bytes(bytes);
         match chunk >> 14 {
@@ -208,6 +212,14 @@ impl Chunk {
             Self::Run { length, .. } => length,
             Self::OneBit(_) => ONE_BIT_STATUSES,
             Self::TwoBit(_) => TWO_BIT_STATUSES,
+        }
+    }
+
+    /// Bytes of the times of the first `told` packets.
+    fn time_bytes(self, told: usize) -> usize {
+        match self {
+            Self::Run { status, .. } => told * time_bytes_of(status),
+            Self::OneBit(_) | Self::TwoBit(_) => (0..told).map(|place| time_bytes_of(self.status(place))).sum(),
         }
     }
 

@@ -95,6 +95,10 @@ impl Sfu {
     /// payloads, which are as large as payloads get; libwebrtc also prefers them to padding.
     pub(super) fn send_probe(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
+        // After almost every report there is nothing to send.
+        if session.probing.is_none() && !session.congestion.as_ref().is_some_and(Controller::has_probe) {
+            return;
+        }
         let playing = session.slots.iter().position(|slot| slot.recent(0).is_some());
         let Some(slot) = playing.or_else(|| session.slots.iter().position(Slot::can_pad)) else {
             session.probing = None;
