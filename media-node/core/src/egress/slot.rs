@@ -166,6 +166,7 @@ impl Slot {
     /// Writes a packet of `stream` into `out` as the slot's next, if that stream plays or begins to. `earlier` as in
     /// [`Outgoing::write_next`]; `offset` returns [`crate::ingress::stream::Stream::timestamp_offset`] for the given
     /// stream.
+    #[inline(always)]
     pub fn forward<'a>(
         &mut self,
         at: Moment,

@@ -262,6 +262,7 @@ fn write_again(
 }
 
 /// Seals the packet at the arena's free end and adds it.
+#[inline(always)]
 fn seal(written: Written, kind: Kind, path: &mut Downlink<'_>, writing: &mut Writing<'_>) {
     let free = writing.arena.free();
     let carried_bytes = written.bytes + TRANSPORT_BYTES;
