@@ -12,6 +12,7 @@ use anyhow::Context;
 use media_core::framing;
 use media_core::path::{Link, Path};
 use media_core::sfu::{self, Input, Output, Sfu};
+use node_shell::linger::Linger;
 use report::{REPORT_INTERVAL, Reporter};
 use shared::control::{RoomToNode, TrackRef};
 use shared::{RoomId, SessionId};
@@ -27,6 +28,10 @@ use ufrags::Ufrags;
 const COMMANDS_MAX: usize = 1_024;
 /// Reads in a row before other work gets its turn.
 const READS_PER_TURN: usize = 4;
+/// Fewest and most messages for which a read is prepared: preparing for messages that do not come costs more than
+/// another read for those that do.
+const MESSAGES_MIN: usize = 8;
+const MESSAGES_MAX: usize = 32;
 /// Interval at which copies go to the recorder, unless many have accumulated: waking another thread costs as much as
 /// some packets.
 const HAND_OVER_INTERVAL: Duration = Duration::from_millis(20);
@@ -184,6 +189,8 @@ fn run(
         socket,
         incoming: ReceiveBatch::default(),
         outgoing: SendBatch::default(),
+        expected: MESSAGES_MIN,
+        linger: Linger::new(now()),
         counters: Counters::default(),
         connections: Connections::new()?,
         stream_memory: Connections::memory(),
@@ -210,6 +217,9 @@ struct Worker {
     socket: Socket,
     incoming: ReceiveBatch,
     outgoing: SendBatch,
+    /// The number of messages for which the next read is prepared.
+    expected: usize,
+    linger: Linger,
     counters: Counters,
     connections: Connections,
     /// The last read from a connection.
@@ -231,10 +241,11 @@ impl Worker {
     fn run(mut self) {
         loop {
             let timeout = self.sleep(now());
+            let mut messages = 0;
             match self.waker.wait(self.socket.descriptor(), self.connections.descriptor(), timeout) {
                 Ok(Ready { socket, streams, woken: _ }) => {
                     if socket {
-                        self.read();
+                        messages = self.read();
                     }
                     if streams || self.connections.readable() > 0 {
                         self.read_streams();
@@ -260,8 +271,10 @@ impl Worker {
                 self.connections.sweep(now, |path| self.sfu.knows(path));
                 self.forget_ended(now);
                 let streams = self.connections.report();
-                self.reporter.report(now, &self.sfu, self.commands_taken, self.counters, streams);
+                let counts = (self.commands_taken, self.linger.count);
+                self.reporter.report(now, &self.sfu, counts, self.counters, streams);
             }
+            self.linger(now, messages);
         }
     }
 
@@ -277,16 +290,31 @@ impl Worker {
         next.min((self.handed_over_at + HAND_OVER_INTERVAL).saturating_duration_since(now))
     }
 
-    fn read(&mut self) {
+    /// Lets datagrams gather before the next look at the socket, if many have come one by one: the reports of many
+    /// viewers. Deadlines are kept.
+    fn linger(&mut self, now: Instant, messages: usize) {
+        if messages == 0 {
+            return;
+        }
+        if let Some(time) = self.linger.after(now, messages) {
+            let next = self.sleep(self::now());
+            std::thread::sleep(time.min(next));
+        }
+    }
+
+    /// Handles waiting datagrams and returns the number of messages.
+    fn read(&mut self) -> usize {
+        let mut messages = 0;
         for _ in 0..READS_PER_TURN {
             self.incoming.clear();
-            match self.incoming.fill(&self.socket, 0, usize::MAX, &mut self.counters) {
+            let wanted = self.expected;
+            match self.incoming.fill(&self.socket, 0, wanted, &mut self.counters) {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => break,
                 Err(error) => {
                     // An earlier datagram's ICMP error, for instance: the socket still works.
                     tracing::debug!(shard = self.index, %error, "receiving failed");
-                    return;
+                    break;
                 }
             }
             let now = now();
@@ -297,11 +325,15 @@ impl Worker {
                     transmit(sfu, socket, outgoing, counters, connections, now);
                 }
             });
-            if !self.incoming.is_full() {
-                return;
+            let came = self.incoming.messages().count();
+            messages += came;
+            self.expected = (2 * came).clamp(MESSAGES_MIN, MESSAGES_MAX);
+            if came < wanted {
+                break;
             }
             self.transmit(now);
         }
+        messages
     }
 
     /// Reads once from each connection that has something.
@@ -486,6 +518,32 @@ pub(crate) mod tests {
             }
             shard.restart(seed).expect("restarts");
             assert!(!shard.has_ufrag("node"), "its sessions are lost");
+        }
+        shard.tell(Command::Stop).await;
+    }
+
+    #[tokio::test]
+    async fn datagrams_that_follow_each_other_closely_gather_and_all_are_read() {
+        let shard = shard();
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        let until = now() + 20 * REPORT_INTERVAL;
+        let mut sent = 0;
+        while shard.report().lingers == 0 {
+            // On a busy machine, datagrams bunch up for a while.
+            assert!(now() < until, "datagrams were never left to gather");
+            for _ in 0..200 {
+                socket.send_to(b"x", shard.address()).expect("sends");
+                sent += 1;
+                let next = now() + Duration::from_micros(50);
+                while now() < next {
+                    std::hint::spin_loop();
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        while shard.report().stats.datagrams_in < sent {
+            assert!(now() < until, "{} of {sent} datagrams were read", shard.report().stats.datagrams_in);
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         shard.tell(Command::Stop).await;
     }

@@ -59,6 +59,7 @@ const METRICS: &[Metric<Report>] = &[
         r.stats.sessions_failed
     }),
     counter("media_udp_receive_calls_total", "Receive calls that returned datagrams.", |r| r.udp.receive_calls),
+    counter("media_lingers_total", "Times the shard let datagrams gather before reading them.", |r| r.lingers),
     counter("media_udp_truncated_total", "Received datagrams that were truncated.", |r| r.udp.truncated),
     counter("media_udp_send_calls_total", "Send calls.", |r| r.udp.send_calls),
     counter("media_udp_send_failures_total", "Datagrams that the kernel refused to send.", |r| r.udp.send_failures),

@@ -24,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) timers: usize,
     /// Commands taken from other threads.
     pub(crate) commands: u64,
+    /// Times that it let datagrams gather.
+    pub(crate) lingers: u64,
     /// The limit of each client while the shard's limit is reached; 0 while it is not.
     pub(crate) share_bps: u64,
     pub(crate) datagrams_out_per_s: u64,
@@ -47,7 +49,14 @@ impl Reporter {
         now >= self.due_at
     }
 
-    pub(super) fn report(&mut self, now: Instant, sfu: &Sfu, commands: u64, udp: Counters, streams: StreamReport) {
+    pub(super) fn report(
+        &mut self,
+        now: Instant,
+        sfu: &Sfu,
+        (commands, lingers): (u64, u64),
+        udp: Counters,
+        streams: StreamReport,
+    ) {
         let stats = sfu.stats();
         let Rates { datagrams_out_per_s, busy_permille } = self.meter.read(now, stats.datagrams_out);
         let report = Report {
@@ -58,6 +67,7 @@ impl Reporter {
             sessions: sfu.session_count(),
             timers: sfu.timer_count(),
             commands,
+            lingers,
             share_bps: sfu.share_bps().unwrap_or(0),
             datagrams_out_per_s,
             busy_permille,
