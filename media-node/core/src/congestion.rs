@@ -17,5 +17,6 @@ mod probe;
 mod rate;
 pub mod remb;
 mod reported;
+pub mod reporter;
 pub mod sent;
 pub mod uplink;

@@ -11,7 +11,7 @@ pub mod parameters;
 pub mod process;
 pub mod publisher;
 pub mod relay;
-pub mod reporter;
+pub mod reports;
 pub mod rounds;
 pub mod shape;
 pub mod sink;

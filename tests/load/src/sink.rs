@@ -1,14 +1,18 @@
-//! Receives a node's packets: counts every packet, decrypts one in 64, and reports arrivals as browsers do.
+//! Receives a node's packets: counts every packet, decrypts one in 64, and reports arrivals as browsers do. The floor's
+//! packets are only counted and reported.
 //!
 //! Sockets are polled, not waited for: on loopback the sender pays for waking a receiver, and in the field the receiver
 //! is on another machine.
 
 use crate::client::{Client, Memory};
+use crate::parameters::EXTENSIONS;
 use crate::process;
-use crate::reporter::Reporter;
+use crate::reports::Reports;
 use anyhow::{Context, Result};
+use media_core::congestion::reporter::{REPORT_BYTES_MAX, Reporter};
 use media_core::rtp::{self, RtpHeader};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -58,17 +62,20 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Receives for connected clients, and on plain sockets, whose packets are only counted.
+    /// Receives for connected clients, and on the sockets of the floor's receivers.
     pub fn start(clients: Vec<Client>, plain: Vec<Socket>, core: usize) -> Result<Self> {
         let (counts, stop) = (Arc::<Counts>::default(), Arc::<AtomicBool>::default());
         let now = Instant::now();
         let clients = clients.into_iter().map(|client| Receiver {
-            peer: Peer::Client(Box::new((client, Reporter::new(now)))),
+            peer: Peer::Client(Box::new((client, Reporter::new(now, EXTENSIONS.transport_cc.unwrap_or_default())))),
             highest: BTreeMap::new(),
         });
-        let plain = plain.into_iter().map(|socket| Receiver { peer: Peer::Plain(socket), highest: BTreeMap::new() });
+        let plain = plain.into_iter().enumerate().map(|(place, socket)| {
+            let peer = Peer::Plain(Box::new((socket, Reports::new(place)?)));
+            Ok(Receiver { peer, highest: BTreeMap::new() })
+        });
         let worker = Worker {
-            receivers: clients.chain(plain).collect(),
+            receivers: clients.map(Ok).chain(plain).collect::<Result<_>>()?,
             counts: Arc::clone(&counts),
             stop: Arc::clone(&stop),
             memory: Memory::default(),
@@ -107,7 +114,7 @@ struct Receiver {
 
 enum Peer {
     Client(Box<(Client, Reporter)>),
-    Plain(Socket),
+    Plain(Box<(Socket, Reports)>),
 }
 
 impl Worker {
@@ -138,15 +145,24 @@ impl Worker {
             if !incoming.fill(receiver.socket(), 0, MESSAGES, counters)? {
                 break;
             }
-            incoming.for_each(|_, datagram| receiver.take(now, datagram, &self.counts));
+            incoming.for_each(|from, datagram| receiver.take(now, from, datagram, &self.counts));
             if !incoming.is_full() {
                 break;
             }
         }
-        if let Peer::Client(peer) = &mut receiver.peer {
-            let (client, reporter) = &mut **peer;
-            client.answer_check(&mut self.memory);
-            reporter.report(now, client, &mut self.memory);
+        match &mut receiver.peer {
+            Peer::Client(peer) => {
+                let (client, reporter) = &mut **peer;
+                client.answer_check(&mut self.memory);
+                report(now, reporter, client, &mut self.memory);
+            }
+            Peer::Plain(peer) => {
+                let (socket, reports) = &mut **peer;
+                let Memory { outgoing, counters, .. } = &mut self.memory;
+                if let Some((to, report)) = reports.next(now) {
+                    outgoing.sending(socket, counters).run(to, report, report.len());
+                }
+            }
         }
         Ok(())
     }
@@ -160,15 +176,24 @@ impl Worker {
     }
 }
 
+/// Sends due reports.
+pub(crate) fn report(now: Instant, reporter: &mut Reporter, client: &mut Client, memory: &mut Memory) {
+    let mut buffer = [0; REPORT_BYTES_MAX];
+    while let Some(plain_bytes) = reporter.report(now, &mut buffer) {
+        let sealed = client.sealer().and_then(|sealer| sealer.seal_rtcp(&mut buffer, plain_bytes));
+        client.send(memory, sealed.and_then(|bytes| buffer.get(..bytes)).into_iter());
+    }
+}
+
 impl Receiver {
     fn socket(&self) -> &Socket {
         match &self.peer {
             Peer::Client(peer) => peer.0.socket(),
-            Peer::Plain(socket) => socket,
+            Peer::Plain(peer) => &peer.0,
         }
     }
 
-    fn take(&mut self, now: Instant, datagram: &mut [u8], counts: &Counts) {
+    fn take(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8], counts: &Counts) {
         if let Peer::Client(peer) = &mut self.peer
             && datagram.first().is_some_and(|first| *first <= 3)
         {
@@ -176,8 +201,9 @@ impl Receiver {
         }
         let is_media = datagram.first().is_some_and(|first| first >> 6 == 2) && !rtp::is_rtcp(datagram);
         let Some(header) = RtpHeader::parse(datagram).filter(|_| is_media) else { return };
-        if let Peer::Client(peer) = &mut self.peer {
-            peer.1.record(now, &header, datagram.len());
+        match &mut self.peer {
+            Peer::Client(peer) => peer.1.record(now, &header, datagram.len()),
+            Peer::Plain(peer) => peer.1.record(now, from),
         }
         let (ssrc, sequence, header_bytes) = (header.ssrc, header.sequence, header.header_bytes());
         let received = counts.received.fetch_add(1, Relaxed) + 1;

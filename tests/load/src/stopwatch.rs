@@ -2,10 +2,12 @@
 //! that it does not matter when this thread runs.
 
 use crate::client::{Client, Memory};
+use crate::parameters::EXTENSIONS;
 use crate::process;
 use crate::publisher::STAMP;
-use crate::reporter::Reporter;
+use crate::sink::report;
 use anyhow::{Context, Result};
+use media_core::congestion::reporter::Reporter;
 use media_core::rtp::{self, RtpHeader};
 use std::io;
 use std::os::fd::RawFd;
@@ -57,7 +59,7 @@ impl Stopwatch {
 
 fn run(mut client: Client, delays: &Mutex<Vec<u64>>, stop: &AtomicBool) -> Result<()> {
     let (mut memory, mut buffer, mut tick_at) = (Memory::default(), vec![0; MESSAGE_BYTES_MAX], Instant::now());
-    let mut reporter = Reporter::new(tick_at);
+    let mut reporter = Reporter::new(tick_at, EXTENSIONS.transport_cc.unwrap_or_default());
     while !stop.load(Relaxed) {
         let descriptor = client.socket().descriptor();
         while let Some(message) = receive(descriptor, &mut buffer)? {
@@ -73,7 +75,7 @@ fn run(mut client: Client, delays: &Mutex<Vec<u64>>, stop: &AtomicBool) -> Resul
             delays.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
         }
         client.answer_check(&mut memory);
-        reporter.report(Instant::now(), &mut client, &mut memory);
+        report(Instant::now(), &mut reporter, &mut client, &mut memory);
         if tick_at <= Instant::now() {
             tick_at = Instant::now() + TICK_INTERVAL;
             client.tick(Instant::now(), &mut memory);

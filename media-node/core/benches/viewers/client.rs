@@ -1,8 +1,7 @@
 //! Connected clients without sockets: their datagrams go straight to the shard. They number their packets and report
 //! arrivals as browsers do.
 
-use media_core::congestion::arrivals::Arrivals;
-use media_core::rtcp::write::Writer;
+use media_core::congestion::reporter::{REPORT_BYTES_MAX, Reporter};
 use media_core::rtp::{HeaderWriter, RtpHeader};
 use media_core::session::dtls::{Dtls, Event, Identity};
 use media_core::session::srtp::{OVERHEAD_BYTES_MAX, Opener, Sealer};
@@ -32,17 +31,16 @@ pub(crate) struct Client {
     keys: Option<(Opener, Sealer)>,
     outgoing: Vec<Vec<u8>>,
     index: u64,
-    arrivals: Arrivals,
-    report_at: Option<Instant>,
+    reporter: Reporter,
 }
 
 impl Client {
     pub(crate) fn new(now: Instant, number: u32, ice: IceParameters, identity: &Identity, node: Fingerprint) -> Self {
         let address = SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 5_000));
         let dtls = Dtls::client(now, identity, node);
-        let arrivals = Arrivals::new(now, TRANSPORT_CC);
+        let reporter = Reporter::new(now, TRANSPORT_CC);
         let (outgoing, index) = (Vec::new(), 1_000);
-        Self { address, ice, dtls, is_verified: false, keys: None, outgoing, index, arrivals, report_at: None }
+        Self { address, ice, dtls, is_verified: false, keys: None, outgoing, index, reporter }
     }
 
     fn check(&self) -> Vec<u8> {
@@ -103,27 +101,15 @@ impl Client {
 
     /// Takes the beginning of a packet from the shard.
     pub(crate) fn receive(&mut self, now: Instant, head: &[u8], bytes: usize) {
-        let Some(header) = RtpHeader::parse(head) else { return };
-        let number = header.extension(TRANSPORT_CC).and_then(|value| value.try_into().ok());
-        let Some(number) = number.map(u16::from_be_bytes) else { return };
-        if let Some(at) = self.arrivals.record(now, number, header.ssrc, bytes) {
-            self.report_at = Some(at);
+        if let Some(header) = RtpHeader::parse(head) {
+            self.reporter.record(now, &header, bytes);
         }
     }
 
-    /// The report of arrivals that is due.
+    /// The next due report of arrivals.
     pub(crate) fn report(&mut self, now: Instant) -> Option<Vec<u8>> {
-        self.report_at = self.report_at.filter(|at| now < *at);
-        if self.report_at.is_some() {
-            return None;
-        }
-        let report = self.arrivals.next_report(now, false)?;
-        let mut packet = vec![0; 1_200];
-        let mut writer = Writer::new(&mut packet);
-        writer.receiver_report(1, std::iter::empty()).ok()?;
-        let told = writer.transport_feedback(1, report).ok()?;
-        let plain_bytes = writer.bytes();
-        self.arrivals.reported(told);
+        let mut packet = vec![0; REPORT_BYTES_MAX];
+        let plain_bytes = self.reporter.report(now, &mut packet)?;
         let (_, sealer) = self.keys.as_mut()?;
         let length = sealer.seal_rtcp(&mut packet, plain_bytes)?;
         packet.truncate(length);

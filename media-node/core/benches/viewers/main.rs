@@ -151,12 +151,13 @@ fn forward(viewers: u32, packets: u32) -> Cost {
                 }
             }
             for client in &mut clients {
-                let Some(mut report) = client.report(now) else { continue };
-                let from = client.address().into();
-                let (begun, before) = (Instant::now(), ALLOCATIONS.load(Relaxed));
-                sfu.handle_input(now, Input::Datagram { from, bytes: &mut report });
-                spent += begun.elapsed();
-                allocations += ALLOCATIONS.load(Relaxed) - before;
+                while let Some(mut report) = client.report(now) {
+                    let from = client.address().into();
+                    let (begun, before) = (Instant::now(), ALLOCATIONS.load(Relaxed));
+                    sfu.handle_input(now, Input::Datagram { from, bytes: &mut report });
+                    spent += begun.elapsed();
+                    allocations += ALLOCATIONS.load(Relaxed) - before;
+                }
             }
             while sfu.poll_output().is_some() || sfu.poll_ufrag().is_some() {}
         }

@@ -1,14 +1,18 @@
-//! The minimum cost of forwarding: seals packets with AES-128-GCM and sends them, and does nothing else.
+//! The minimum cost of forwarding: seals packets with AES-128-GCM and sends them; reads and authenticates the reports of
+//! their receivers; and does nothing else.
 
 use anyhow::{Context, Result, bail};
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use clap::Parser;
 use load::clock::Pacer;
 use load::process;
+use load::publisher::LAYERS;
+use load::reports;
 use load::shape::{PAYLOAD_BYTES_MAX, Shape};
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-use udp::{Counters, SendBatch, Socket};
+use udp::{Counters, ReceiveBatch, SendBatch, Socket};
 
 const HEADER_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
@@ -26,6 +30,12 @@ struct Arguments {
     /// Packets per second to each receiver.
     #[arg(long)]
     packets_per_s: u32,
+    /// Leave the receivers' reports unread.
+    #[arg(long)]
+    deaf: bool,
+    /// Send a third of the receivers the first packet of each frame, and a third the first three.
+    #[arg(long)]
+    layers: bool,
     /// Pass a frame's packets as one buffer that the kernel splits (UDP_SEGMENT).
     #[arg(long)]
     offload: bool,
@@ -46,6 +56,8 @@ struct Destination {
     key: LessSafeKey,
     ssrc: u32,
     index: u64,
+    /// Most packets of a frame.
+    packets_max: usize,
 }
 
 fn main() -> Result<()> {
@@ -53,7 +65,7 @@ fn main() -> Result<()> {
     let shape = Shape::named(&arguments.shape).context("no such shape")?;
     process::pin_to_core(arguments.core)?;
     process::sleep_precisely();
-    let mut floor = Floor::new(&arguments.ports)?;
+    let mut floor = Floor::new(&arguments.ports, arguments.layers)?;
     let warm = Duration::from_millis(arguments.warm_ms);
     floor.send_for(warm, shape, &arguments)?;
     let (pid, before) = (std::process::id(), floor.packets);
@@ -63,7 +75,7 @@ fn main() -> Result<()> {
     if floor.counters.send_failures + floor.counters.send_overflows > 0 {
         bail!("not everything could be sent: {:?}", floor.counters);
     }
-    println!("{cpu_ns} {}", floor.packets - before);
+    println!("{cpu_ns} {} {}", floor.packets - before, floor.reports);
     Ok(())
 }
 
@@ -72,27 +84,37 @@ struct Floor {
     destinations: Vec<Destination>,
     source: Vec<u8>,
     arena: Vec<u8>,
+    incoming: ReceiveBatch,
     outgoing: SendBatch,
+    places: HashMap<SocketAddr, usize>,
     counters: Counters,
     frames: u64,
     packets: u64,
+    reports: u64,
 }
 
 impl Floor {
-    fn new(ports: &str) -> Result<Self> {
-        let destinations = ports.split(',').enumerate().map(|(place, port)| Destination::new(place, port.parse()?));
+    fn new(ports: &str, has_layers: bool) -> Result<Self> {
+        let packets_max = |place: usize| if has_layers { LAYERS[place % LAYERS.len()].0 } else { usize::MAX };
+        let destinations = ports
+            .split(',')
+            .enumerate()
+            .map(|(place, port)| Destination::new(place, port.parse()?, packets_max(place)));
         let destinations = destinations.collect::<Result<Vec<_>>>()?;
         let mut source = vec![0x5a; HEADER_BYTES + PAYLOAD_BYTES_MAX];
         source[..2].copy_from_slice(&[0x80, 96]);
         Ok(Self {
             socket: Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), false)?,
             arena: vec![0; destinations.len() * 16 * PACKET_BYTES_MAX],
+            places: destinations.iter().enumerate().map(|(place, destination)| (destination.to, place)).collect(),
             destinations,
             source,
+            incoming: ReceiveBatch::default(),
             outgoing: SendBatch::default(),
             counters: Counters::default(),
             frames: 0,
             packets: 0,
+            reports: 0,
         })
     }
 
@@ -100,9 +122,34 @@ impl Floor {
         let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval(arguments.packets_per_s)));
         while Instant::now() < end {
             self.frame(shape, arguments.offload)?;
+            if !arguments.deaf {
+                self.read()?;
+            }
             pacer.wait();
         }
         Ok(())
+    }
+
+    /// Reads and authenticates all waiting reports. It is awake already: none costs a wake-up.
+    fn read(&mut self) -> Result<()> {
+        let Self { socket, destinations, places, incoming, counters, reports: count, .. } = self;
+        let mut forged = 0;
+        loop {
+            incoming.clear();
+            if !incoming.fill(socket, 0, usize::MAX, counters)? {
+                break;
+            }
+            incoming.for_each(|from, report| {
+                let destination = places.get(&from).and_then(|place| destinations.get(*place));
+                let is_authentic = destination.is_some_and(|destination| reports::open(&destination.key, report));
+                *count += u64::from(is_authentic);
+                forged += u64::from(!is_authentic);
+            });
+            if !incoming.is_full() {
+                break;
+            }
+        }
+        if forged > 0 { bail!("{forged} reports are forged") } else { Ok(()) }
     }
 
     fn frame(&mut self, shape: Shape, offload: bool) -> Result<()> {
@@ -111,13 +158,17 @@ impl Floor {
         let longest = HEADER_BYTES + lengths.iter().max().context("an empty frame")?;
         let run_bytes = lengths.len() * (longest + TAG_BYTES);
         let Self { socket, destinations, source, arena, outgoing, counters, .. } = self;
+        let its_bytes = |destination: &Destination| destination.packets_max.min(lengths.len()) * (longest + TAG_BYTES);
         for (run, destination) in arena.chunks_mut(run_bytes).zip(&mut *destinations) {
+            let run = run.get_mut(..its_bytes(destination)).context("no room")?;
             for packet in run.chunks_mut(longest + TAG_BYTES) {
                 destination.seal(source.get(..longest).context("a long payload")?, packet)?;
             }
         }
         let mut sending = outgoing.sending(socket, counters);
         for (run, destination) in arena.chunks(run_bytes).zip(&*destinations) {
+            let run = run.get(..its_bytes(destination)).context("no room")?;
+            self.packets += run.len().div_ceil(longest + TAG_BYTES) as u64;
             if offload {
                 sending.run(destination.to, run, longest + TAG_BYTES);
             } else {
@@ -125,17 +176,15 @@ impl Floor {
             }
         }
         drop(sending);
-        self.packets += (lengths.len() * self.destinations.len()) as u64;
         self.frames += 1;
         Ok(())
     }
 }
 
 impl Destination {
-    fn new(place: usize, port: u16) -> Result<Self> {
-        let key = UnboundKey::new(&AES_128_GCM, &[place as u8; 16]).ok().context("a key")?;
-        let ssrc = 1_000 + place as u32;
-        Ok(Self { to: (Ipv4Addr::LOCALHOST, port).into(), key: LessSafeKey::new(key), ssrc, index: 0 })
+    fn new(place: usize, port: u16, packets_max: usize) -> Result<Self> {
+        let (to, key) = ((Ipv4Addr::LOCALHOST, port).into(), reports::key(place)?);
+        Ok(Self { to, key, ssrc: 1_000 + place as u32, index: 0, packets_max })
     }
 
     fn seal(&mut self, source: &[u8], packet: &mut [u8]) -> Result<()> {

@@ -74,8 +74,12 @@ impl Case {
 
     /// Packets to all subscribers.
     fn sent_per_s(self) -> f64 {
-        let share = if (self.publishers, self.subscribers) == LAYERS_ROOM { LAYERS_SHARE } else { 1.0 };
+        let share = if self.has_layers() { LAYERS_SHARE } else { 1.0 };
         f64::from(self.packets_per_s * self.publishers * self.subscribers) * share
+    }
+
+    fn has_layers(self) -> bool {
+        (self.publishers, self.subscribers) == LAYERS_ROOM
     }
 
     /// True if the floor passes each frame to the kernel as one buffer, as the node does.
@@ -235,6 +239,8 @@ struct Round {
     ours: f64,
     /// Nanoseconds per packet.
     floor: f64,
+    /// The floor that leaves reports unread.
+    deaf_floor: f64,
     /// Nanoseconds per packet; `None` if Janus lost packets, or has no such room.
     peer: Option<f64>,
     /// Packets passed to the kernel as one buffer, on average.
@@ -250,9 +256,11 @@ struct Output {
 
 impl Round {
     fn line(&self) -> String {
-        let Self { ours, floor, peer, packets_per_run } = self;
-        let peer = peer.unwrap_or(f64::NAN);
-        format!("{ours:7.0} {floor:7.0} {:5.2} {packets_per_run:5.1} a run; Janus {peer:7.0}", ours / floor)
+        let Self { ours, floor, deaf_floor, peer, packets_per_run } = self;
+        let (ratio, peer) = (ours / floor, peer.unwrap_or(f64::NAN));
+        format!(
+            "{ours:7.0} {floor:7.0} {ratio:5.2} {packets_per_run:5.1} a run; deaf {deaf_floor:7.0}; Janus {peer:7.0}"
+        )
     }
 }
 
@@ -266,8 +274,10 @@ impl Bench {
         let name = self.peer.as_ref().map(|peer| peer.name.clone()).unwrap_or_default();
         results.print("sfu", |case, rounds| {
             let of_peer: Vec<_> = rounds.iter().filter_map(|round| round.peer).collect();
-            let peers =
-                if of_peer.is_empty() { json!({}) } else { json!({ &name: median(&of_peer, |ns| *ns).round() }) };
+            let mut peers = json!({ "deaf floor": median(rounds, |round| round.deaf_floor).round() });
+            if !of_peer.is_empty() {
+                peers[&name] = median(&of_peer, |ns| *ns).round().into();
+            }
             let ratio = rounded(median(rounds, |round| round.ours / round.floor), 3);
             json!({
                 "unit": "ns/packet", "ours": median(rounds, |round| round.ours).round(),
@@ -329,12 +339,12 @@ impl Bench {
         if self.is_strict && case.shape == Shape::Spaced && packets_per_run > SPACED_PACKETS_PER_RUN_MAX {
             bail!("packets left in heaps of {packets_per_run:.1}: the machine is too busy");
         }
-        let floor = self.floor(case)?;
+        let (floor, deaf_floor) = (self.floor(case, false)?, self.floor(case, true)?);
         let peer = self.forward_through_peer(case, &mut memory);
         if let Some(Err(error)) = &peer {
             eprintln!("{}: Janus: {error:#}", case.name);
         }
-        Ok(Round { ours, floor, peer: peer.and_then(Result::ok), packets_per_run })
+        Ok(Round { ours, floor, deaf_floor, peer: peer.and_then(Result::ok), packets_per_run })
     }
 
     /// The node updates its counters twice a second.
@@ -356,31 +366,36 @@ impl Bench {
         Some(room.forward(case, peer.program.pid(), self.time, self.is_strict, memory))
     }
 
-    fn floor(&mut self, case: Case) -> Result<f64> {
+    fn floor(&mut self, case: Case, is_deaf: bool) -> Result<f64> {
         let before = self.floor.sink.counts().snapshot();
-        let output = self.floor_command(case)?.output().context("running the floor")?;
+        let output = self.floor_command(case, is_deaf).output().context("running the floor")?;
         if !output.status.success() {
             bail!("the floor failed: {}", String::from_utf8_lossy(&output.stderr));
         }
         let text = String::from_utf8(output.stdout)?;
-        let (cpu, packets) = text.trim().split_once(' ').context("the floor said nothing")?;
+        let [cpu, packets, reports] =
+            text.split_whitespace().collect::<Vec<_>>().try_into().ok().context("the floor said nothing")?;
+        // Each receiver reports at most every 50 ms, and at least every 60.
+        let expected = f64::from(case.subscribers) * self.time.as_secs_f64() / 0.06;
+        if self.is_strict && !is_deaf && reports.parse::<f64>()? < expected {
+            bail!("the floor got only {reports} reports");
+        }
         std::thread::sleep(Duration::from_millis(50));
         let after = self.floor.sink.counts().snapshot();
         check_loss(after.received - before.received, after.expected - before.expected, self.is_strict)?;
         Ok(cpu.parse::<f64>()? / packets.parse::<f64>()?)
     }
 
-    fn floor_command(&self, case: Case) -> Result<std::process::Command> {
+    fn floor_command(&self, case: Case, is_deaf: bool) -> std::process::Command {
         let ports: Vec<_> = self.floor.ports.iter().take(case.subscribers as usize).map(u16::to_string).collect();
         let mut command = std::process::Command::new(&self.floor.program);
         command.args(["--core", &SERVER_CORE.to_string(), "--ports", &ports.join(","), "--shape", case.shape.name()]);
-        let packets_per_s = case.sent_per_s() / f64::from(case.subscribers);
-        command.args(["--packets-per-s", &(packets_per_s as u32).to_string()]);
+        let packets_per_s = case.packets_per_s * case.publishers;
+        command.args(["--packets-per-s", &packets_per_s.to_string()]);
         command.args(["--warm-ms", &WARM.as_millis().to_string(), "--measure-ms", &self.time.as_millis().to_string()]);
-        if case.floor_offloads() {
-            command.arg("--offload");
-        }
-        Ok(command)
+        let flags = [("--offload", case.floor_offloads()), ("--layers", case.has_layers()), ("--deaf", is_deaf)];
+        command.args(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag));
+        command
     }
 
     fn check_decrypted(&self) -> Result<()> {
