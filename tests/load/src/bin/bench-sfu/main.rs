@@ -375,8 +375,8 @@ impl Bench {
         let text = String::from_utf8(output.stdout)?;
         let [cpu, packets, reports] =
             text.split_whitespace().collect::<Vec<_>>().try_into().ok().context("the floor said nothing")?;
-        // Each receiver reports at most every 50 ms, and at least every 60.
-        let expected = f64::from(case.subscribers) * self.time.as_secs_f64() / 0.06;
+        // Each receiver reports 50 ms after a frame, and is looked at every few milliseconds.
+        let expected = f64::from(case.subscribers) * self.time.as_secs_f64() / 0.1;
         if self.is_strict && !is_deaf && reports.parse::<f64>()? < expected {
             bail!("the floor got only {reports} reports");
         }
