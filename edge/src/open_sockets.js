@@ -34,12 +34,10 @@ export class OpenSockets {
     return this.#sockets.get(number);
   }
 
-  numberOf(socket) {
-    return this.#numbers.get(socket);
-  }
-
-  isNode(number) {
-    return this.#nodes.has(number);
+  /** The number of a client's socket, or that of a node's, negated and minus one. */
+  speaker(socket) {
+    const number = this.#numbers.get(socket);
+    return this.#nodes.has(number) ? -number - 1 : number;
   }
 
   remove(number) {
@@ -54,16 +52,22 @@ export class OpenSockets {
     return this.#sockets.size;
   }
 
+  /** Sends a frame; false if the socket is closed, and so removed. */
+  sendOne(number, text) {
+    try {
+      this.#sockets.get(number).send(text);
+      return true;
+    } catch {
+      this.remove(number);
+      return false;
+    }
+  }
+
   /** Sends a frame to each; returns the numbers of closed sockets, which are removed. */
   send(numbers, text) {
     const closed = [];
     for (const number of numbers) {
-      try {
-        this.#sockets.get(number).send(text);
-      } catch {
-        this.remove(number);
-        closed.push(number);
-      }
+      if (!this.sendOne(number, text)) closed.push(number);
     }
     return closed;
   }

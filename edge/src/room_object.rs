@@ -408,8 +408,8 @@ impl RoomObject {
             .ok()
             .and_then(|awake| Continent::parse(awake.as_ref()?.identity.continent.as_deref()?));
         let mut failed = ErrorCode::NoMediaNode;
-        for region in config.regions_for(continent, &request.room) {
-            let address = Address::fleet(&region, config.regions.get(&region).copied());
+        for region in config.regions.in_order_for(continent, &request.room) {
+            let address = Address::fleet(&region, config.regions.continent(&region));
             let ask = Ask { region: region.clone(), request: request.clone() };
             match address.ask::<PlaceAnswer>(&self.env, Ask::PATH, &ask).await {
                 Ok(PlaceAnswer::Placed(placement)) => {
@@ -431,7 +431,7 @@ impl RoomObject {
 
     /// Requests the TURN nodes from the region's Fleet object; without an answer the room keeps its list.
     async fn ask_turn(&self, epoch: u64, region: Region) -> Result<Option<Input>> {
-        let address = Address::fleet(&region, self.config()?.regions.get(&region).copied());
+        let address = Address::fleet(&region, self.config()?.regions.continent(&region));
         let ask = TurnAsk { region: region.clone() };
         match address.ask::<Relays>(&self.env, TurnAsk::PATH, &ask).await {
             Ok(relays) => Ok(Some(Input::TurnAnswered { epoch, relays })),

@@ -30,14 +30,14 @@ extern "C" {
     fn add_woken(this: &OpenSockets, numbers: &[f64], are_nodes: &[u8]);
     #[wasm_bindgen(method)]
     fn find(this: &OpenSockets, number: f64) -> JsValue;
-    #[wasm_bindgen(method, js_name = numberOf)]
-    fn number_of(this: &OpenSockets, socket: &JsValue) -> Option<f64>;
-    #[wasm_bindgen(method, js_name = isNode)]
-    fn is_node(this: &OpenSockets, number: f64) -> bool;
+    #[wasm_bindgen(method)]
+    fn speaker(this: &OpenSockets, socket: &JsValue) -> Option<f64>;
     #[wasm_bindgen(method)]
     fn remove(this: &OpenSockets, number: f64) -> JsValue;
     #[wasm_bindgen(method, getter)]
     fn size(this: &OpenSockets) -> usize;
+    #[wasm_bindgen(method, js_name = sendOne)]
+    fn send_one(this: &OpenSockets, number: f64, text: &str) -> bool;
     #[wasm_bindgen(method)]
     fn send(this: &OpenSockets, numbers: &[f64], text: &str) -> Vec<f64>;
 }
@@ -168,7 +168,7 @@ impl Sockets {
 
     /// Sends a frame; returns false if the socket is closed.
     pub(crate) fn send(&self, id: SocketId, text: &str) -> bool {
-        self.open.send(&[number(id)], text).is_empty()
+        self.open.send_one(number(id), text)
     }
 
     /// Sends one frame to several sockets, and returns those that are closed.
@@ -200,8 +200,8 @@ impl Sockets {
 
     /// The sender of a frame on this socket; `None` if the object has given the socket up.
     pub(crate) fn speaker<A: Attached>(&self, socket: &WebSocket) -> Option<Speaker> {
-        match self.open.number_of(socket.as_ref().as_ref()) {
-            Some(number) if self.open.is_node(number) => Some(Speaker::Node(id(number))),
+        match self.open.speaker(socket.as_ref().as_ref()) {
+            Some(number) if number < 0.0 => Some(Speaker::Node(id(-number - 1.0))),
             Some(number) => Some(Speaker::Client(id(number))),
             // After a sleep, only the attachment knows. Reading it costs more than handling most frames.
             None => attachment::read::<A>(socket).map(|attachment| Speaker::of(&attachment)),

@@ -6,11 +6,9 @@ use serde::de::DeserializeOwned;
 use shared::json;
 use std::cell::Cell;
 use std::time::Duration;
-use worker::js_sys::{Function, Reflect};
-use worker::wasm_bindgen::closure::Closure;
+use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::{Error, Result, SqlStorage, SqlStorageValue, Storage, wasm_bindgen};
+use worker::{Result, SqlStorage, SqlStorageValue, Storage, wasm_bindgen};
 
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS core (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), value TEXT NOT NULL)";
@@ -19,6 +17,8 @@ const TABLES: &str = "CREATE TABLE IF NOT EXISTS core (key TEXT PRIMARY KEY, val
 extern "C" {
     #[wasm_bindgen(js_name = rowsOutside, catch)]
     fn rows_outside(sql: &JsValue, from: &str, to: &str) -> std::result::Result<String, JsValue>;
+    #[wasm_bindgen(js_name = writeRows, catch)]
+    fn write_rows(storage: &JsValue, sql: &JsValue, lines: &str) -> std::result::Result<(), JsValue>;
 }
 
 /// One object's tables, created at the first write, so that an unused object occupies no storage.
@@ -78,16 +78,12 @@ impl Store {
     }
 
     fn commit(&self, changes: Changes) -> Result<()> {
-        let sql = self.sql()?;
-        self.transaction(move || {
-            for Row { key, value } in changes.put {
-                sql.exec("INSERT OR REPLACE INTO core (key, value) VALUES (?, ?)", vec![key.into(), value.into()])?;
-            }
-            for key in changes.delete {
-                sql.exec("DELETE FROM core WHERE key = ?", vec![key.into()])?;
-            }
-            Ok(())
-        })
+        let Changes { put, delete } = changes;
+        let put = put.into_iter().flat_map(|Row { key, value }| [key, "\t".into(), value, "\n".into()]);
+        let delete = delete.into_iter().flat_map(|key| [key, "\n".into()]);
+        let lines: String = put.chain(delete).collect();
+        write_rows(self.storage.as_raw().as_ref(), self.sql()?.as_ref(), &lines)?;
+        Ok(())
     }
 
     /// Deletes unreadable rows.
@@ -130,19 +126,6 @@ impl Store {
             self.has_tables.set(true);
         }
         Ok(sql)
-    }
-
-    /// `transactionSync`, which `worker` does not wrap: rolls back if `body` fails.
-    fn transaction(&self, body: impl FnOnce() -> Result<()> + 'static) -> Result<()> {
-        let storage: &JsValue = self.storage.as_raw().as_ref();
-        let function: Function = Reflect::get(storage, &"transactionSync".into())?
-            .dyn_into()
-            .map_err(|_| Error::RustError("this storage has no transactionSync".into()))?;
-        let body = Closure::once(move || -> std::result::Result<JsValue, JsValue> {
-            body().map(|()| JsValue::UNDEFINED).map_err(JsValue::from)
-        });
-        function.call1(storage, body.as_ref())?;
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The node's side of its socket to the region's Fleet object.
 
 use crate::shard::{Report, Shard};
+use crate::tls::Certificate;
 use node_core::line::{News, SocketKey};
 use node_core::membership::{Membership, Order, Output, Standing};
 use node_shell::load::{self, ThreadLoad};
@@ -10,13 +11,20 @@ use shared::control::{HostLoad, NodeLoad, NodeToFleet, TurnRegistration};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+/// Interval of checks for the certificate that clients of the `turns:` addresses need.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reports to the Fleet object and executes its orders. Without the socket, allocations still reach the media nodes
 /// announced last.
 pub(crate) struct Control {
+    /// With every address that the node has for clients.
     pub(crate) registration: TurnRegistration,
+    /// `None` without TLS of the node's own.
+    pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) edges: Vec<EdgeUrl>,
     pub(crate) token: Secret,
     /// Media nodes from the configuration.
@@ -34,10 +42,16 @@ pub(crate) struct Control {
 impl Control {
     /// Runs until the sender of `draining` is dropped; then the last frames are sent and the socket is closed.
     pub(crate) async fn run(mut self) {
-        let registration = NodeToFleet::RegisterTurn(self.registration.clone());
+        let Some(mut usable) = self.first_usable().await else { return };
+        let registration = NodeToFleet::RegisterTurn(usable.clone());
         let mut membership = Membership::new(Instant::now(), registration, self.edges.len(), self.seed);
         let (mut sockets, mut news) = Sockets::new();
         while self.step(&mut membership, &mut news).await {
+            if let Some(changed) = self.usable().filter(|changed| *changed != usable) {
+                tracing::info!(urls = ?changed.urls, "the addresses for clients changed");
+                usable = changed;
+                membership.register_again(Instant::now(), NodeToFleet::RegisterTurn(usable.clone()));
+            }
             while let Some(output) = membership.poll_output() {
                 match output {
                     Output::Dial { socket, edge } => {
@@ -55,6 +69,27 @@ impl Control {
         sockets.end().await;
     }
 
+    /// Waits until clients can use an address. `None` if the node stops before.
+    async fn first_usable(&mut self) -> Option<TurnRegistration> {
+        loop {
+            if let Some(usable) = self.usable() {
+                return Some(usable);
+            }
+            tokio::select! {
+                () = sleep(CERTIFICATE_INTERVAL) => {}
+                changed = self.draining.changed() => changed.ok()?,
+            }
+        }
+    }
+
+    /// The registration with the addresses that clients can use now; `None` if there are none.
+    fn usable(&self) -> Option<TurnRegistration> {
+        let has_tls = self.certificate.as_ref().is_none_or(|certificate| certificate.is_valid());
+        let urls: Vec<String> =
+            self.registration.urls.iter().filter(|url| has_tls || !url.starts_with("turns:")).cloned().collect();
+        (!urls.is_empty()).then(|| TurnRegistration { urls, ..self.registration.clone() })
+    }
+
     /// Waits for one input and hands it to the core. False if the node stops.
     async fn step(&mut self, membership: &mut Membership, news: &mut mpsc::Receiver<(SocketKey, News)>) -> bool {
         let wake_at = membership.poll_timeout();
@@ -65,6 +100,7 @@ impl Control {
                 }
             }
             () = wait_until(wake_at) => membership.handle_deadline(Instant::now(), self.load()),
+            () = sleep(CERTIFICATE_INTERVAL), if self.certificate.is_some() => {}
             changed = self.draining.changed() => match changed {
                 Ok(()) if *self.draining.borrow_and_update() => membership.begin_draining(),
                 Ok(()) => {}

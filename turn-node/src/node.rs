@@ -6,7 +6,7 @@ use crate::own_addresses;
 use crate::pages::{FromEdge, Pages};
 use crate::shard::Shard;
 use crate::streams::{self, Entrance};
-use crate::tls::Tls;
+use crate::tls::{Certificate, Tls};
 use anyhow::{Context, bail};
 use node_core::membership::Standing;
 use node_shell::signals::Signals;
@@ -43,9 +43,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         tokio::spawn(entrance.clone().serve(listener));
     }
     let (draining, is_draining) = watch::channel(false);
-    let (edge, control) = start_control(&config, &shards, &is_draining)?.unzip();
-    let standing = edge.as_ref().map(|edge| edge.standing.clone());
     let certificate = tls.map(|tls| tls.certificate);
+    let (edge, control) = start_control(&config, &shards, certificate.clone(), &is_draining)?.unzip();
+    let standing = edge.as_ref().map(|edge| edge.standing.clone());
     let pages = Pages { shards: Arc::clone(&shards), entrance, pool, certificate, draining: is_draining, edge };
     tokio::spawn(node_shell::pages::serve(listener, pages));
     tracing::info!(shards = shards.len(), "started");
@@ -109,6 +109,7 @@ fn start_shards(config: &Config, pool: &Pool, tls: Option<&Tls>) -> anyhow::Resu
 fn start_control(
     config: &Config,
     shards: &Arc<[Shard]>,
+    certificate: Option<Arc<Certificate>>,
     draining: &watch::Receiver<bool>,
 ) -> anyhow::Result<Option<(FromEdge, JoinHandle<()>)>> {
     let Some(edge) = config.edge.clone() else { return Ok(None) };
@@ -124,6 +125,7 @@ fn start_control(
     };
     let control = Control {
         registration,
+        certificate,
         edges: edge.urls,
         token: edge.token,
         media_nodes: config.media_nodes.clone(),

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tokio_rustls::rustls::ServerConfig;
@@ -103,6 +103,12 @@ impl Certificate {
 
     pub(crate) fn validity(&self) -> Option<Validity> {
         self.current().and_then(|current| validity(&current).ok())
+    }
+
+    /// False before the first certificate and once it has expired.
+    pub(crate) fn is_valid(&self) -> bool {
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.validity().is_some_and(|validity| now_s < validity.ends_at_s)
     }
 
     fn current(&self) -> Option<Arc<CertifiedKey>> {

@@ -4,6 +4,7 @@
 mod trusting;
 
 use anyhow::{Context, Result, bail};
+use load::local_edge::{Caller, LocalEdge};
 use load::node::page;
 use load::relay::{Relay, credential, free_udp};
 use load::stream::{StreamClient, UDP_PEERS};
@@ -11,6 +12,7 @@ use rcgen::generate_simple_self_signed;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConnection, StreamOwned};
+use shared::control::NodeToFleet;
 use shared::turn_credential::TurnPolicy;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -130,7 +132,7 @@ impl Authority {
         if answer.contains(" 200 ") { Ok(()) } else { bail!("the DNS server says {answer}") }
     }
 
-    fn relay(&self, address: SocketAddr) -> Result<Relay> {
+    fn relay(&self, address: SocketAddr, more: &[(&str, &str)]) -> Result<Relay> {
         let directory = format!("https://localhost:{}/dir", self.directory);
         let [roots, state] = ["api.pem", "state"].map(|name| self.folder.join(name).display().to_string());
         let settings = [
@@ -141,7 +143,7 @@ impl Authority {
             ("TURN_ACME_ROOTS", &roots),
             ("TURN_ACME_RETRY_SECONDS", "1"),
         ];
-        Relay::ours_at(Path::new(PROGRAM), address, &settings)
+        Relay::ours_at(Path::new(PROGRAM), address, &[&settings, more].concat())
     }
 }
 
@@ -198,12 +200,36 @@ fn metric(relay: &Relay, name: &str) -> Result<u64> {
     value.with_context(|| format!("{name} is not in {page}"))?.parse().context("a number")
 }
 
+/// The addresses of the node's next registration.
+async fn registered(caller: &mut Caller) -> Result<Vec<String>> {
+    caller
+        .wait_for(|message| match message {
+            NodeToFleet::RegisterTurn(registration) => Some(registration.urls),
+            _ => None,
+        })
+        .await
+}
+
 #[test]
 fn a_name_that_resolves_later_gets_its_certificate_then() -> Result<()> {
     let address = free_udp()?;
     let authority = Authority::start(address, "")?;
     let root = authority.root()?;
-    let relay = authority.relay(address)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let edge = runtime.block_on(LocalEdge::open())?;
+    let (url, tls) = (edge.url(), "turns:turn.example.org:443?transport=tcp");
+    let relay = authority.relay(
+        address,
+        &[
+            ("TURN_EDGE", &url),
+            ("TURN_NODE_ID", "turn-1"),
+            ("TURN_REGION", "local"),
+            ("TURN_NODE_TOKEN", "abc"),
+            ("TURN_URLS", &format!("turn:turn.example.org:443?transport=tcp,{tls}")),
+        ],
+    )?;
+    let mut caller = runtime.block_on(edge.accept())?;
+    assert_eq!(runtime.block_on(registered(&mut caller))?, ["turn:turn.example.org:443?transport=tcp"]);
     retried("orders fail", || {
         let failed = metric(&relay, "turn_certificate_failures_total")?;
         if failed >= 2 { Ok(()) } else { bail!("{failed} have failed") }
@@ -214,6 +240,7 @@ fn a_name_that_resolves_later_gets_its_certificate_then() -> Result<()> {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let left_s = metric(&relay, "turn_certificate_expiration_timestamp_seconds")?.saturating_sub(now_s);
     assert_eq!(left_s.div_ceil(24 * 3_600), 90, "{left_s} s");
+    assert_eq!(runtime.block_on(registered(&mut caller))?, ["turn:turn.example.org:443?transport=tcp", tls]);
     std::fs::remove_dir_all(&authority.folder).context("removing the folder")
 }
 
@@ -222,7 +249,7 @@ fn a_certificate_is_ordered_used_and_found_again_after_a_restart() -> Result<()>
     let address = free_udp()?;
     let mut authority = Authority::start(address, "127.0.0.1")?;
     let root = authority.root()?;
-    let relay = authority.relay(address)?;
+    let relay = authority.relay(address, &[])?;
     let ordered = retried("a certificate is issued", || allocate(&relay, &root))?;
     let (_, metrics) = page(relay.http, "/metrics")?;
     assert!(metrics.contains("turn_allocations"), "{metrics}");
@@ -235,7 +262,7 @@ fn a_certificate_is_ordered_used_and_found_again_after_a_restart() -> Result<()>
 
     // Without the authority's programs.
     authority.programs.clear();
-    let relay = authority.relay(address)?;
+    let relay = authority.relay(address, &[])?;
     let stored = retried("the stored certificate is used", || allocate(&relay, &root))?;
     if stored != ordered {
         bail!("the certificate is another one after the restart");

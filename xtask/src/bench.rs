@@ -89,6 +89,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Name::FirstCall => first_call::run(workspace)?,
     };
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    results::check(&lines)?;
     if options.json {
         println!("{}", lines.join("\n"));
     } else {

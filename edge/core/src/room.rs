@@ -83,7 +83,10 @@ impl Room {
         let (snapshot, unreadable) = Snapshot::read(rows);
         let mut room = Self::with(id, config, random, snapshot, archive);
         let is_whole = unreadable.is_empty();
-        room.work(now, |cx, _| wake::wake(cx, sockets, is_whole));
+        room.work(now, |cx, _| {
+            wake::wake(cx, sockets, is_whole);
+            true
+        });
         (room, unreadable)
     }
 
@@ -103,7 +106,9 @@ impl Room {
     pub fn handle_input(&mut self, now: UnixMillis, input: Input) {
         self.work(now, |cx, announced| {
             let mut restarts = Vec::new();
+            let mut was_due = false;
             while let Some(deadline) = announced.take_due(cx.state, now) {
+                was_due = true;
                 match deadline {
                     Deadline::Restart(participant) => restarts.push(participant),
                     deadline => handle::alarm(cx, deadline),
@@ -114,15 +119,19 @@ impl Room {
             for participant in restarts {
                 negotiate::restart_due(cx, &participant);
             }
+            was_due
         });
     }
 
-    /// Handles something, then stores and announces the changes.
-    fn work(&mut self, now: UnixMillis, handle: impl FnOnce(&mut Context<'_>, &mut Announced)) {
+    /// Handles something, then stores and announces the changes. `handle` returns true if time has changed something too.
+    fn work(&mut self, now: UnixMillis, handle: impl FnOnce(&mut Context<'_>, &mut Announced) -> bool) {
         let Self { config, random, state, outbox, announced, outputs } = self;
         let cx = &mut Context { now, config, random, state, outbox };
-        handle(cx, announced);
-        announced.publish(cx, outputs);
+        let was_due = handle(cx, announced);
+        match was_due || !cx.state.is_unchanged() || !cx.outbox.is_only_direct() {
+            true => announced.publish(cx, outputs),
+            false => announced.answer(cx, outputs),
+        }
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {

@@ -16,7 +16,7 @@ use worker::Response;
 pub(super) async fn socket(arrival: &Arrival<'_>) -> Result<Response, RouteError> {
     check_upgrade(arrival)?;
     let claims: NodeClaims = auth::node(&arrival.request, arrival.env)?;
-    let Some(continent) = arrival.config.regions.get(&claims.region).copied() else {
+    let Some(continent) = arrival.config.regions.continent(&claims.region) else {
         return Err(Refusal::new(ErrorCode::Forbidden, "the node's region is not one of REGIONS").into());
     };
     let fleet = Address::fleet(&claims.region, Some(continent));

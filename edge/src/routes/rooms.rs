@@ -132,7 +132,7 @@ async fn introduce<C: Caller>(
     let introduction = Introduction {
         claims,
         continent: near.map(|continent| Continent::code(continent).into()),
-        near: near.map(|continent| arrival.config.nearest(continent, room)).unwrap_or_default(),
+        near: near.map(|continent| arrival.config.regions.nearest(continent, room)).unwrap_or_default(),
         address: arrival.address,
         seen: None,
         request_id: arrival.request_id.clone(),

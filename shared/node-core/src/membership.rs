@@ -1,5 +1,9 @@
 //! A node's place in its region's fleet: registers, reports load and draining, receives orders.
 
+mod standing;
+
+pub use standing::{Standing, Unreached};
+
 use crate::line::{Line, News, SocketKey};
 use crate::random::Random;
 use shared::control::{Assignment, FleetToNode, Message, NodeLoad, NodeToFleet, ProbeCredential, Reach};
@@ -12,50 +16,6 @@ use std::time::{Duration, Instant};
 pub const FLEET_LINE: u64 = 0;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS);
 const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS_MAX);
-
-/// The node's standing with the edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// The Fleet object has accepted the registration.
-    pub is_registered: bool,
-    /// The Fleet object has been sent word that the node is draining.
-    pub has_announced_draining: bool,
-    /// `None` if clients can reach the node, as far as the edge knows.
-    pub unreached: Option<Unreached>,
-}
-
-/// The reason for which a node that does not know its address gets no rooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreached {
-    Probing(IpAddr),
-    Silent {
-        address: IpAddr,
-        /// Ports that have not answered.
-        silent: usize,
-        /// The first of them.
-        port: u16,
-        is_tcp: bool,
-    },
-}
-
-impl std::fmt::Display for Unreached {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Probing(address) => write!(f, "another node is probing {address}, the address that the edge sees"),
-            Self::Silent { address, silent, port, is_tcp } => {
-                let protocol = if *is_tcp { "TCP" } else { "UDP" };
-                write!(f, "{protocol} port {port} at {address}, the address that the edge sees, ")?;
-                if let others @ 1.. = silent.saturating_sub(1) {
-                    write!(f, "and {others} more, ")?;
-                }
-                write!(
-                    f,
-                    "did not answer another node's probe: does a firewall drop {protocol}, or is the node behind a NAT?"
-                )
-            }
-        }
-    }
-}
 
 /// Orders from the Fleet object to a registered node.
 #[derive(Debug)]
@@ -173,8 +133,7 @@ impl Membership {
 
     fn introduce(&mut self, now: Instant, socket: SocketKey) {
         if self.line.handle_opened(socket) {
-            let frame = self.registration.to_json();
-            self.outputs.push_back(Output::Send { socket, frame });
+            self.outputs.push_back(self.registers(socket));
             (self.heartbeat_at, self.interval, self.is_in_step) = (Some(now), HEARTBEAT_INTERVAL, true);
             self.announce();
         }
@@ -240,6 +199,21 @@ impl Membership {
             }
             None => tracing::info!(%address, "another node reached this one"),
         }
+    }
+
+    /// Registers with other properties, also on an open socket; `registration` is the first frame of every later one.
+    pub fn register_again(&mut self, now: Instant, registration: NodeToFleet) {
+        self.registration = registration;
+        if let Some(socket) = self.line.open() {
+            self.outputs.push_back(self.registers(socket));
+            // The Fleet object knows no load of a new registration.
+            self.heartbeat_at = Some(now);
+            self.announce();
+        }
+    }
+
+    fn registers(&self, socket: SocketKey) -> Output {
+        Output::Send { socket, frame: self.registration.to_json() }
     }
 
     /// Every socket from here on announces that the node drains.
@@ -354,11 +328,15 @@ mod tests {
     }
 
     fn registration() -> NodeToFleet {
+        registration_of(1)
+    }
+
+    fn registration_of(allocations_max: u32) -> NodeToFleet {
         NodeToFleet::RegisterTurn(TurnRegistration {
             node: NodeId::parse("turn-1").expect("an id"),
             region: Region::parse("eu-central").expect("a region"),
             urls: Vec::new(),
-            allocations_max: 1,
+            allocations_max,
         })
     }
 
@@ -376,6 +354,26 @@ mod tests {
         assert_eq!(times[0], opened_at);
         assert!(times[1] <= opened_at + HEARTBEAT_INTERVAL);
         assert!(times[1..].windows(2).all(|pair| pair[1] - pair[0] == HEARTBEAT_INTERVAL), "{times:?}");
+    }
+
+    #[test]
+    fn a_changed_registration_is_sent_at_once_with_the_load_and_on_every_later_socket() {
+        let mut node = Node::new();
+        node.membership.register_again(node.now, registration_of(2));
+        assert_eq!(node.outputs(), []);
+        let (socket, said) = node.opens();
+        assert_eq!(said, [registration_of(2).to_json()]);
+        node.beats(socket, 2);
+        node.membership.begin_draining();
+        assert_eq!(frames(node.outputs()), [NodeToFleet::Draining {}.to_json()]);
+        let changed_at = node.now;
+        node.membership.register_again(node.now, registration_of(3));
+        let said = frames(node.outputs());
+        assert_eq!(said, [registration_of(3).to_json(), NodeToFleet::Draining {}.to_json()], "it still drains");
+        assert_eq!(node.beats(socket, 1), [changed_at]);
+        node.closes(socket);
+        let (_, said) = node.opens();
+        assert_eq!(said, [registration_of(3).to_json(), NodeToFleet::Draining {}.to_json()]);
     }
 
     #[test]

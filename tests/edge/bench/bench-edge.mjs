@@ -1,12 +1,11 @@
 // A room's cost for the edge, and that of the same room in plain JavaScript (room.mjs), each in its own workerd.
 // `node bench-edge.mjs [--json] [--smoke]` prints a table, or a line of JSON for each case.
-import { readFileSync, readdirSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { gzipSync } from "node:zlib";
 import { DEPLOYED, KEYS, startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
+import { WORKER_KB_MAX, workerKb } from "../support/worker-size.mjs";
 import { Crowd } from "./crowd.mjs";
 
 const { json, smoke } = parseArgs({ options: { json: { type: "boolean" }, smoke: { type: "boolean" } } }).values;
@@ -55,7 +54,7 @@ if (!smoke) {
 const started = [await start(ours), await start(javascript)];
 line("cold start, first answer", "ms", { ours: started[0], floor: started[1] });
 const kb = workerKb();
-line("Worker, gzip", "KB", { ours: kb, floor: null, ...most(kb, 600) });
+line("Worker, gzip", "KB", { ours: kb, floor: null, ...most(kb, WORKER_KB_MAX) });
 if (!json) console.table(Object.fromEntries(lines.map(({ case: name, ours, floor, peers, unit, goal }) => [name, { ours, javascript: floor ?? peers.javascript, unit, goal }])));
 
 /** With a floor, the goal is for the ratio. */
@@ -189,12 +188,4 @@ async function start(options) {
     }
   }
   return times.sort((a, b) => a - b)[times.length >> 1];
-}
-
-/** As the platform counts it: every module, compressed. */
-function workerKb() {
-  const folder = fileURLToPath(new URL("../../../edge/", import.meta.url));
-  const beside = readdirSync(folder).filter((name) => name.endsWith(".mjs"));
-  const files = [...beside, "build/index.js", "build/index_bg.wasm"];
-  return gzipSync(Buffer.concat(files.map((name) => readFileSync(folder + name))), { level: 9 }).length / 1024;
 }

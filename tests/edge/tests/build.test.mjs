@@ -1,10 +1,11 @@
-// The deployed Worker contains nothing that belongs on a developer's machine only.
+// The deployed Worker contains nothing that belongs on a developer's machine only, and is small.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
 import { Client } from "../support/client.mjs";
 import { DEPLOYED, startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
+import { WORKER_KB_MAX, workerKb } from "../support/worker-size.mjs";
 
 test("the deployed build issues no tokens and fails for nobody, and serves calls", async () => {
   const edge = await startEdge(DEPLOYED);
@@ -27,4 +28,10 @@ test("the deployed build issues no tokens and fails for nobody, and serves calls
 test("the deployed module does not even contain the routes", () => {
   const wasm = readFileSync(new URL("../../../edge/build/index_bg.wasm", import.meta.url));
   assert.ok(!wasm.includes("asked for by a test"), "edge/build has the development routes: cargo xtask build edge");
+});
+
+test("the deployed Worker is small", (context) => {
+  const kb = workerKb();
+  context.diagnostic(`${kb.toFixed(1)} KB, compressed`);
+  assert.ok(kb <= WORKER_KB_MAX, `${kb} KB, compressed`);
 });

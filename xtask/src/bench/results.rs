@@ -1,7 +1,19 @@
 //! Formats JSON results as a table.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
+
+/// Checks that each case says its goal and whether it was met: a number and a boolean, or `null` twice without a goal.
+pub(crate) fn check(lines: &[&str]) -> Result<()> {
+    for line in lines {
+        let result: Value = serde_json::from_str(line).with_context(|| format!("reading the result {line}"))?;
+        match (result.get("goal"), result.get("met")) {
+            (Some(Value::Number(_)), Some(Value::Bool(_))) | (Some(Value::Null), Some(Value::Null)) => {}
+            _ => bail!("a result without `goal` and `met`: {line}"),
+        }
+    }
+    Ok(())
+}
 
 /// The results for people: each case next to its floor and the programs it was compared with.
 pub(crate) fn table(lines: &[&str]) -> Result<String> {
@@ -60,7 +72,7 @@ fn short(number: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{missed, table};
+    use super::{check, missed, table};
 
     #[test]
     fn cases_stand_beside_their_floor() {
@@ -89,8 +101,18 @@ mod tests {
     }
 
     #[test]
+    fn each_case_says_its_goal_and_whether_it_was_met() {
+        let check = |fields: &str| check(&[&format!(r#"{{"case":"1x50","ours":1{fields}}}"#)]).is_ok();
+        assert!(check(r#","goal":1.15,"met":true"#) && check(r#","goal":null,"met":null"#));
+        for fields in ["", r#","goal":null"#, r#","goal":1.15,"met":null"#, r#","goal":null,"met":true"#] {
+            assert!(!check(fields), "{fields}");
+        }
+    }
+
+    #[test]
     fn a_broken_line_is_an_error() {
         assert!(table(&[r#"{"bench":"sfu""#]).is_err());
         assert!(missed(&[r#"{"bench":"sfu""#]).is_err());
+        assert!(check(&[r#"{"bench":"sfu""#]).is_err());
     }
 }

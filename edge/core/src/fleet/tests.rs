@@ -447,6 +447,21 @@ fn a_node_is_of_one_kind_at_a_time() {
 }
 
 #[test]
+fn a_turn_node_changes_its_addresses_on_the_same_socket() {
+    check(|stage| {
+        let socket = stage.open(1, "turn-1");
+        let mut registration = turn_registration("turn-1", 5);
+        stage.says(socket, NodeToFleet::RegisterTurn(registration.clone()));
+        assert_eq!(stage.turn_urls(), registration.urls);
+        registration.urls.push("turns:turn-1.example.org:443?transport=tcp".to_owned());
+        let outputs = stage.says(socket, NodeToFleet::RegisterTurn(registration.clone()));
+        assert_eq!(sent(&outputs).first(), Some(&FleetToNode::Registered {}));
+        assert!(!outputs.iter().any(|output| matches!(output, Output::Close { .. })), "{outputs:?}");
+        assert_eq!(stage.turn_urls(), registration.urls);
+    });
+}
+
+#[test]
 fn refuses_a_turn_registration_that_is_not_the_tokens_or_makes_no_sense() {
     let with = |urls: &[&str]| TurnRegistration {
         urls: urls.iter().map(|url| (*url).to_owned()).collect(),

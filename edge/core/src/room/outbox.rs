@@ -147,6 +147,17 @@ impl Reply {
 }
 
 impl Outbox {
+    /// True if there is nothing but finished messages.
+    pub(crate) fn is_only_direct(&self) -> bool {
+        let Self { direct: _, replies, left, chat, reacted, transport_dead, node_away, layers, .. } = self;
+        let Self { limits, undecodable, welcomes, asks, turn_asks, heard_asks, verdicts, closes, .. } = self;
+        let lists = [turn_asks, heard_asks, verdicts, closes];
+        lists.into_iter().all(Vec::is_empty)
+            && (replies.is_empty() && left.is_empty() && chat.is_empty() && reacted.is_empty() && asks.is_empty())
+            && [transport_dead, node_away, limits, undecodable].into_iter().all(SortedSet::is_empty)
+            && (layers.is_empty() && welcomes.is_empty())
+    }
+
     pub(crate) fn send_client(&mut self, socket: SocketId, message: EdgeToClient) {
         self.direct.push(Output::SendClient { socket, message });
     }

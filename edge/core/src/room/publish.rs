@@ -80,6 +80,16 @@ impl Announced {
         self.deadlines.take_due(now)
     }
 
+    /// Finishes an input that concerns its sender alone: nothing follows from it.
+    pub(crate) fn answer(&mut self, cx: &mut Context<'_>, outputs: &mut VecDeque<Output>) {
+        deadlines::update_sockets(&mut self.deadlines, cx.state);
+        let changes = store::take_allowances(cx.state, &mut self.allowances, &mut self.deadlines, cx.now);
+        if !changes.is_empty() {
+            outputs.push_back(Output::Store(changes));
+        }
+        outputs.extend(cx.outbox.direct.drain(..));
+    }
+
     /// Finishes an input: updates what follows from the state, stores the changes, then sends the messages.
     pub(crate) fn publish(&mut self, cx: &mut Context<'_>, outputs: &mut VecDeque<Output>) {
         let now = cx.now;

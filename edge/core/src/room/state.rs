@@ -122,6 +122,20 @@ impl State {
 }
 
 impl State {
+    /// True if this input has changed nothing but allowances and sockets.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        let Self { id: _, archive: _, allowances: _, sockets: _, meta, members, sessions, .. } = self;
+        let Self { negotiated, assignments, recordings, chat, bans, standings, departed, .. } = self;
+        let Self { used_tokens, guests, calls, .. } = self;
+        meta.changed().is_empty()
+            && members.changed().is_empty()
+            && (sessions.changed().is_empty() && negotiated.changed().is_empty())
+            && (assignments.changed().is_empty() && recordings.changed().is_empty())
+            && chat.changed().is_empty()
+            && (bans.changed().is_empty() && standings.changed().is_empty() && departed.changed().is_empty())
+            && (used_tokens.changed().is_empty() && guests.changed().is_empty() && calls.changed().is_empty())
+    }
+
     pub(crate) fn meta(&self) -> Option<&Meta> {
         self.meta.get(&())
     }

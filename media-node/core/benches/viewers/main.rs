@@ -99,8 +99,13 @@ fn main() {
 fn print(is_json: bool, case: &str, ours: f64, unit: &str, goal: Option<f64>) {
     let ours = (ours * 1_000.0).round() / 1_000.0;
     if is_json {
-        let goal = goal.map_or_else(String::new, |goal| format!(r#","goal":{goal},"met":{}"#, ours <= goal));
-        println!(r#"{{"bench":"sfu","case":"{case}","ours":{ours},"unit":"{unit}","peers":{{}}{goal}}}"#);
+        let (goal, met) = goal.map_or_else(
+            || ("null".to_owned(), "null".to_owned()),
+            |goal| (goal.to_string(), (ours <= goal).to_string()),
+        );
+        println!(
+            r#"{{"bench":"sfu","case":"{case}","ours":{ours},"unit":"{unit}","peers":{{}},"goal":{goal},"met":{met}}}"#
+        );
     } else {
         let goal = goal.map_or_else(String::new, |goal| format!(", at most {goal} wanted"));
         println!("{case:34} {ours:10} {unit}{goal}");

@@ -60,6 +60,20 @@ pub(crate) fn take_changes(
     for jti in state.used_tokens.take_changed() {
         changes.write(format!("{USED_TOKEN}{jti}"), state.used_tokens.get(&jti), VERSION);
     }
+    let Changes { put, delete } = take_allowances(state, stored, deadlines, now);
+    changes.put.extend(put);
+    changes.delete.extend(delete);
+    changes
+}
+
+/// The changed rows of an input that has changed no others.
+pub(crate) fn take_allowances(
+    state: &mut State,
+    stored: &mut StoredAllowances,
+    deadlines: &mut Deadlines,
+    now: UnixMillis,
+) -> Changes {
+    let mut changes = Changes::default();
     write_allowances(state, stored, deadlines, now, |id, allowance| {
         changes.write(format!("{ALLOWANCE}{id}"), allowance, VERSION);
     });
