@@ -27,6 +27,7 @@ mod relay;
 mod reload;
 mod repair;
 mod roaming;
+mod screens;
 mod seeds;
 mod slots;
 mod slow_links;

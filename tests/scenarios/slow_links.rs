@@ -1,13 +1,12 @@
 //! Rooms with a viewer on a slow link: the viewer's experience, and no effect on others.
 
-use super::viewing::{Seen, call, is_told_of_pause, is_told_why, seen, slow_down, watch};
+use super::viewing::{call, is_told_of_pause, is_told_why, seen, seen_of, slow_down, watch};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::TrackSource;
 use std::time::Duration;
 use world::World;
 use world::browser::Guest;
 use world::browser::slot::Slot;
-use world::check::FROZEN;
 use world::net::Loss;
 use world::people::guest;
 
@@ -197,16 +196,6 @@ fn the_whole_picture_is_soon_back_after_a_link_for_sound_alone() {
         assert!(after < Duration::from_secs(4), "seed {seed}: after {after:?}");
         world.check_all();
     }
-}
-
-/// A viewer's experience of a participant's track since the last mark.
-fn seen_of(world: &World, viewer: &str, of: &str, source: TrackSource) -> Seen {
-    let browser = world.browser(of);
-    let (name, _) = browser.sources().find(|(_, publisher)| publisher.source == source).expect("published");
-    let video = world.browser(viewer).watch().of(name).expect("seen before");
-    let last = world.clock().now().duration_since(video.last.now());
-    let frozen = video.frozen + if last > FROZEN { last } else { Duration::ZERO };
-    Seen { frozen, frames_per_s: video.frames as f64, concealed: 0.0, lines: video.lines }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A viewer's experience of a publisher's camera and microphone.
 
 use shared::rtp_parameters::MediaKind;
+use shared::signal::TrackSource;
 use std::time::Duration;
 use world::World;
 use world::browser::Guest;
@@ -67,18 +68,28 @@ pub(super) fn seen(world: &World, viewer: &str, time: Duration) -> Seen {
     }
 }
 
+/// A viewer's experience of a participant's track since the last mark.
+pub(super) fn seen_of(world: &World, viewer: &str, of: &str, source: TrackSource) -> Seen {
+    let browser = world.browser(of);
+    let (name, _) = browser.sources().find(|(_, publisher)| publisher.source == source).expect("published");
+    let video = world.browser(viewer).watch().of(name).expect("seen before");
+    let last = world.clock().now().duration_since(video.last.now());
+    let frozen = video.frozen + if last > FROZEN { last } else { Duration::ZERO };
+    Seen { frozen, frames_per_s: video.frames as f64, concealed: 0.0, lines: video.lines }
+}
+
 pub(super) fn slow_down(world: &mut World, viewer: &str, rate_bps: u64) {
     let down = &mut world.access(viewer).down;
     *down = Link { rate_bps, queue: Duration::from_millis(200), ..*down };
 }
 
-/// True if the viewer's last message was that their video is paused.
 /// True if a limit was told with a cause that the link has: a queue, or losses.
 pub(super) fn is_told_why(world: &World) -> bool {
     let has_cause = |frame: &String| ["\"delay\"", "\"loss\""].iter().any(|reason| frame.contains(reason));
     world.said().iter().filter(|frame| frame.contains("\"video_limited\"")).any(has_cause)
 }
 
+/// True if the viewer's last message was that their video is paused.
 pub(super) fn is_told_of_pause(world: &World) -> bool {
     let told = world.said().iter().rfind(|frame| frame.contains("\"video_limited\""));
     told.is_some_and(|frame| frame.contains("\"given_bps\":null"))

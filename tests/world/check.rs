@@ -57,6 +57,8 @@ pub struct Seen {
     /// Sum of the gaps longer than [`FROZEN`].
     pub frozen: Duration,
     pub last: Clock,
+    /// The number of the last one at its publisher.
+    pub frame: u32,
     /// Lines of the current picture; 0 for audio.
     pub lines: u16,
     pub resized: Clock,
@@ -83,19 +85,20 @@ impl SourceName {
 
 impl Watch {
     /// Counts a decoded frame or audio packet.
-    pub fn note(&mut self, clock: &Clock, source: SourceName) {
+    pub fn note(&mut self, clock: &Clock, source: SourceName, frame: u32) {
         let seen = self.seen.entry(source).or_insert(Seen {
             frames: 0,
             longest_gap: Duration::ZERO,
             frozen: Duration::ZERO,
             last: *clock,
+            frame,
             lines: 0,
             resized: *clock,
         });
         let gap = clock.now().duration_since(seen.last.now());
         seen.longest_gap = seen.longest_gap.max(gap);
         seen.frozen += if gap > FROZEN { gap } else { Duration::ZERO };
-        seen.last = *clock;
+        (seen.last, seen.frame) = (*clock, frame);
         seen.frames += 1;
     }
 

@@ -152,6 +152,11 @@ impl World {
         self.with_browser(name, |browser| browser.set_level(level));
     }
 
+    /// Makes a participant's screen move, with this many packets per frame, or stand still.
+    pub fn set_motion(&mut self, name: &str, parts: Option<u8>) {
+        self.act(name, |browser, clock| browser.set_motion(clock, parts));
+    }
+
     pub fn act(&mut self, name: &str, act: impl FnOnce(&mut Browser, &crate::clock::Clock)) {
         let clock = self.clock;
         self.with_browser(name, |browser| act(browser, &clock));

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { PublishedSource, VideoCodec } from "./peer";
 import { Peer } from "./peer";
 
 class Sender {
@@ -27,8 +28,14 @@ class Sender {
 
 const senders: Sender[] = [];
 
+/** True for a browser without scalability modes. */
+let refusesScalability = false;
+
 class Connection {
   addTransceiver(track: MediaStreamTrack | string, { sendEncodings = [] }: RTCRtpTransceiverInit): object {
+    if (refusesScalability && sendEncodings.some((encoding) => (encoding as { scalabilityMode?: string }).scalabilityMode !== undefined)) {
+      throw new DOMException("no such mode", "OperationError");
+    }
     const sender = new Sender(typeof track === "string" ? null : track, sendEncodings);
     senders.push(sender);
     return { mid: String(senders.length - 1), sender, receiver: {}, direction: "sendonly", setCodecPreferences: () => undefined };
@@ -37,6 +44,7 @@ class Connection {
 
 beforeEach(() => {
   senders.length = 0;
+  refusesScalability = false;
   vi.stubGlobal("RTCPeerConnection", Connection);
   vi.stubGlobal("RTCRtpReceiver", { getCapabilities: () => ({ codecs: [] }) });
 });
@@ -69,5 +77,25 @@ describe("the layers of a camera", () => {
     camera.setLayers(null);
     await settled();
     expect(senders[0]?.active).toBe("q,h,f");
+  });
+});
+
+describe("the encoding of a screen", () => {
+  const publish = (options: { preferCodec?: VideoCodec } = {}) => {
+    const sources: PublishedSource[] = [{ source: "screen", track: null }];
+    new Peer({ sources, iceServers: [], iceTransportPolicy: "all", ...options });
+    return senders.map((sender) => sender.getParameters().encodings);
+  };
+
+  test("has temporal layers, so that a slow viewer can have fewer frames of the full size", () => {
+    expect(publish()).toEqual([[{ maxBitrate: 4_000_000, scalabilityMode: "L1T3" }]]);
+  });
+
+  test("has none where the browser refuses them, and in H.264, whose packets do not name them", () => {
+    refusesScalability = true;
+    expect(publish()).toEqual([[{ maxBitrate: 4_000_000 }]]);
+    senders.length = 0;
+    refusesScalability = false;
+    expect(publish({ preferCodec: "h264" })).toEqual([[{ maxBitrate: 4_000_000 }]]);
   });
 });

@@ -33,6 +33,8 @@ export interface PeerListener {
 
 /** The bitrate for scrolling text at screen size. */
 const SCREEN_BITRATE_BPS_MAX = 4_000_000;
+/** Three temporal layers: a slow viewer of a screen gets fewer frames of the full size. A camera's layers have them by default. */
+const SCREEN_SCALABILITY_MODE = "L1T3";
 const KINDS: Readonly<Record<TrackSource, MediaKind>> = {
   microphone: "audio",
   camera: "video",
@@ -238,9 +240,9 @@ export class Peer {
 
   #add(source: TrackSource, track: MediaStreamTrack | null): void {
     const kind = KINDS[source];
-    const sendEncodings = encodingsOf(source, track);
-    const transceiver = this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
-    this.#published.set(source, prefer(transceiver, kind, this.#preferred));
+    const add = (sendEncodings: Encoding[]) => this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
+    const encodings = encodingsOf(source, track, this.#preferred);
+    this.#published.set(source, prefer(addWithin(add, encodings), kind, this.#preferred));
   }
 
   /** The offer for the edge, with the streams of the camera's layers, if any. */
@@ -297,12 +299,30 @@ export class Peer {
   }
 }
 
-function encodingsOf(source: TrackSource, track: MediaStreamTrack | null): RTCRtpEncodingParameters[] {
+/** TypeScript does not know the extension (W3C WebRTC SVC §5.1). */
+interface Encoding extends RTCRtpEncodingParameters {
+  scalabilityMode?: string;
+}
+
+/** Leaves out scalability where a browser refuses it; others ignore what they do not know. */
+function addWithin(add: (encodings: Encoding[]) => RTCRtpTransceiver, encodings: Encoding[]): RTCRtpTransceiver {
+  try {
+    return add(encodings);
+  } catch (error) {
+    if (encodings.every(({ scalabilityMode }) => scalabilityMode === undefined)) {
+      throw error;
+    }
+    return add(encodings.map(({ scalabilityMode: _, ...encoding }) => encoding));
+  }
+}
+
+function encodingsOf(source: TrackSource, track: MediaStreamTrack | null, codec: VideoCodec): Encoding[] {
   switch (source) {
     case "camera":
       return layersOf(linesOf(track)).map((layer) => ({ ...layer }));
     case "screen":
-      return [{ maxBitrate: SCREEN_BITRATE_BPS_MAX }];
+      // The packets of H.264 do not name their temporal layer.
+      return [{ maxBitrate: SCREEN_BITRATE_BPS_MAX, ...(codec === "vp8" && { scalabilityMode: SCREEN_SCALABILITY_MODE }) }];
     case "microphone":
     case "screen_audio":
       return [];

@@ -231,7 +231,7 @@ impl Session {
     /// True if more was sent than the link carries, by the client's reported arrivals.
     pub fn is_congested(&mut self, now: Instant) -> bool {
         self.pacer.set_rate(now, self.congestion.as_ref().and_then(Controller::known_pacing_bps));
-        self.pacer.is_busy()
+        self.pacer.is_behind()
     }
 
     pub fn slot_of(&self, mid: &Mid) -> Option<usize> {

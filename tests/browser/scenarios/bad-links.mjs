@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
+import { CONTRAST_MIN } from "./meeting.mjs";
 
 /** Three layers, 320, 640 and 1280 pixels wide; all of them need about 1.5 Mbit/s. */
 const CAMERA = { devices: { width: 1280, height: 720, detail: 120 } };
@@ -42,6 +43,7 @@ const OF_FIREFOX = { backMs: BACK_UP_ALONE_MS, stepMs: null, frozenMs: 2_500, co
 /** A participant without a camera and microphone. */
 const VIEWER = { claims: { grants: { publish: false, subscribe: true, chat: false, moderate: false, record: false } } };
 const CAMERA_OF_ADA = '[data-participant="ada"] video';
+const SCREEN = "[data-screen] video";
 /** Of 15; a slow machine encodes fewer. */
 const FRAMES_PER_SECOND_MIN = 4;
 
@@ -51,6 +53,7 @@ export function badLinkScenarios(world) {
   calls(world, "Chromium as publisher and viewer", ["chromium", "otherChromium"], rows);
   calls(world, "Firefox as publisher", ["firefox", "otherChromium"], [{ ...up600, ...OF_FIREFOX }]);
   besideAGoodOne(world);
+  screen(world);
 }
 
 /** Each row in one call of a publisher and a viewer. */
@@ -109,6 +112,51 @@ function besideAGoodOne(world) {
   });
 }
 
+/** Resolution before frame rate, and a page that stands still is sharp. */
+function screen(world) {
+  describe("a shared screen on a bad link beside a good one", () => {
+    let ada, grace, alan;
+
+    before(async () => {
+      const join = (place, ...rest) => Participant.join(world.stack, world[place].browser, "bad-screen", ...rest);
+      ada = await join("chromium", "ada");
+      grace = await join("otherChromium", "grace", VIEWER);
+      alan = await join("firefox", "alan", VIEWER);
+      await ada.press("screen");
+      for (const viewer of [grace, alan]) await until(`${viewer.id} sees the screen`, () => isSharp(viewer), JOIN_MS);
+    }, { timeout: JOIN_MS });
+
+    after(() => leave(ada, grace, alan));
+
+    test("the slow viewer gets fewer frames of the whole size, and a sharp page within a second of standing still", async () => {
+      await ada.page.evaluate(() => window.scrollScreen(true));
+      await sleep(SETTLES_MS);
+      const [sent, before] = await Promise.all([screenSent(ada), watchFor(grace, 2_000, SCREEN)]);
+      assert.equal(sent.scalabilityMode, "L1T3");
+      // Besides the screen there is a small camera.
+      const downKbps = Math.round(sent.kbps * 0.7);
+      const waits = [];
+      await during(world.otherChromium.network, { downKbps }, async () => {
+        const [[, good], [step, bad]] = await Promise.all([watch(alan, SCREEN), watch(grace, SCREEN)]);
+        console.log(`screen: ${Math.round(sent.kbps)} kbit/s, ${told(before)}; at ${downKbps}: ${told(step)}, then ${told(bad)}; good ${told(good)}`);
+        assert.equal(bad.frameWidth, WHOLE, told(bad));
+        assert.ok(bad.frozenMs <= 2_000, told(bad));
+        assert.ok(bad.framesPerSecond < before.framesPerSecond * 0.8, `${told(before)}, then ${told(bad)}`);
+        for (let round = 0; round < 3; round += 1) {
+          await ada.page.evaluate(() => window.scrollScreen(true));
+          await until("the scrolled screen is seen", async () => !(await isSharp(grace)));
+          await sleep(1_000);
+          await ada.page.evaluate(() => window.scrollScreen(false));
+          waits.push((await timed(() => until("the screen is sharp", () => isSharp(grace))))[1]);
+        }
+      });
+      console.log(`screen: sharp ${waits.join(", ")} ms after it stood still`);
+      // A busy machine may delay two of them.
+      assert.ok(Math.min(...waits) < 1_000, waits.join());
+    });
+  });
+}
+
 /** Makes a link bad for as long as something lasts. */
 async function during(network, link, act) {
   network.worsen(link);
@@ -120,12 +168,12 @@ async function during(network, link, act) {
 }
 
 /** A viewer's video in the first seconds of a bad link, and after them. */
-async function watch(viewer) {
-  return [await watchFor(viewer, SETTLES_MS), await watchFor(viewer, LASTS_MS)];
+async function watch(viewer, video = CAMERA_OF_ADA) {
+  return [await watchFor(viewer, SETTLES_MS, video), await watchFor(viewer, LASTS_MS, video)];
 }
 
-async function watchFor(viewer, ms) {
-  await viewer.page.evaluate((selector) => window.senses.follow(selector), CAMERA_OF_ADA);
+async function watchFor(viewer, ms, video = CAMERA_OF_ADA) {
+  await viewer.page.evaluate((selector) => window.senses.follow(selector), video);
   await sleep(ms);
   return summary(await viewer.page.evaluate(() => window.senses.followed()));
 }
@@ -157,6 +205,22 @@ function isWhole(viewer, limitMs = BACK_MS) {
     if (seen.frameWidth !== WHOLE || seen.framesPerSecond === 0) throw new Error(told(seen));
     return true;
   }, limitMs);
+}
+
+async function isSharp(viewer) {
+  const shown = await viewer.page.evaluate(() => window.senses.screen());
+  return shown !== null && shown.width === WHOLE && shown.vertical >= CONTRAST_MIN && shown.horizontal >= CONTRAST_MIN;
+}
+
+/** The rate of the screen's encoding over two seconds, and its scalability mode. */
+async function screenSent(sharer) {
+  const read = async () => {
+    const entries = await sharer.page.evaluate(() => window.senses.entries("outbound-rtp"));
+    return entries.find(({ kind, rid, frameWidth }) => kind === "video" && rid === undefined && frameWidth === 1280);
+  };
+  const [first] = [await read(), await sleep(2_000)];
+  const last = await read();
+  return { kbps: ((last.bytesSent - first.bytesSent) * 8) / (last.timestamp - first.timestamp), scalabilityMode: last.scalabilityMode };
 }
 
 async function timed(act) {

@@ -7,7 +7,7 @@ import { isMuted } from "./call.mjs";
 
 const HOST = { claims: { grants: { publish: true, subscribe: true, moderate: true } } };
 /** Of 255: stripes that a codec has blurred into grey are near 0. */
-const CONTRAST_MIN = 120;
+export const CONTRAST_MIN = 120;
 /** The edge checks a token at once; the rest is the page itself. */
 const REFUSED_MS_MAX = 2_500;
 

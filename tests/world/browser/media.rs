@@ -68,7 +68,7 @@ impl Browser {
         let mid = self.slots.get(&ssrc).map(|slot| slot.section().mid.to_string()).unwrap_or_default();
         for event in events {
             match event {
-                Event::Played(source) => self.watch.note(&self.clock, source),
+                Event::Played(source, frame) => self.watch.note(&self.clock, source, frame),
                 Event::Resized(source, lines) => self.watch.note_lines(&self.clock, source, lines),
                 Event::Wrong(what) => self.breach(format!("slot {mid}: {what}")),
             }

@@ -1,6 +1,6 @@
 //! A video decoder without pixels: it decodes whatever a real one could, and reports violations.
 
-use super::content::Stamp;
+use super::content::{Stamp, Turn};
 use crate::check::SourceName;
 use crate::clock::Clock;
 use media_core::codec::vp8::{self, Descriptor, Numbers};
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// A decoder that cannot continue for this long takes its next key frame.
 const STUCK_AFTER: Duration = Duration::from_millis(50);
+/// It waits longer for a retransmission before it goes on without frames of the upper temporal layers.
+const OMITS_AFTER: Duration = Duration::from_millis(600);
 /// libwebrtc's wait before it requests a key frame, at the start and after a missing frame. It waits as long before it
 /// repeats the request, and stops once nothing has arrived for a while.
 const BEGINS_WITHIN: Duration = Duration::from_millis(200);
@@ -21,8 +23,8 @@ const DECODED_KEPT: usize = 8;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// The next frame of this source.
-    Frame(SourceName),
+    /// The next frame of this source, with its number.
+    Frame(SourceName, u32),
     /// That frame and the following ones have this many lines.
     Resized(SourceName, u16),
     /// A violation by the sender.
@@ -99,16 +101,17 @@ impl Decoder {
         self.decode(clock)
     }
 
-    /// Decodes whatever can be decoded; a stuck decoder jumps to the next key frame.
+    /// Decodes whatever can be decoded; a stuck decoder jumps to the next key frame, or to a frame that depends only on
+    /// decoded ones of the base layer (RFC 7741 §4.2).
     pub fn decode(&mut self, clock: &Clock) -> Vec<Decoded> {
         let mut decoded = Vec::new();
         loop {
             if let Some((first, end)) = self.next_frame() {
                 self.take_frame(clock, first, end, &mut decoded);
             } else if let Some(first) = self.jump_target(clock) {
-                self.jumps += u64::from(self.next.is_some());
                 self.waiting.retain(|index, _| *index >= first);
                 let part = self.waiting[&first];
+                self.jumps += u64::from(self.next.is_some() && part.starts_keyframe);
                 // Everything before the key frame is discarded; it need not continue it.
                 self.next = None;
                 let end = self.frame_end(first).expect("a whole frame was found here");
@@ -190,18 +193,26 @@ impl Decoder {
         // A retransmission counts from the time of the gap.
         self.advance(self.stuck_since.unwrap_or(clock.now()), end, begin);
         (self.stuck_since, self.asked_at) = (None, None);
-        decoded.push(Decoded::Frame(begin.stamp.source));
+        decoded.push(Decoded::Frame(begin.stamp.source, begin.stamp.frame));
         decoded.extend(begin.lines.map(|lines| Decoded::Resized(begin.stamp.source, lines)));
     }
 
-    /// The first complete key frame, if the decoder has nothing to continue or is stuck.
+    /// The first complete frame to go on with, if the decoder has nothing to continue or is stuck.
     fn jump_target(&self, clock: &Clock) -> Option<u64> {
         let is_stuck = self.stuck_since.is_some_and(|since| clock.now() >= since + STUCK_AFTER);
         if self.next.is_some() && !is_stuck {
             return None;
         }
-        let mut keyframes = self.waiting.iter().filter(|(_, part)| part.starts_keyframe).map(|(index, _)| *index);
-        keyframes.find(|first| self.frame_end(*first).is_some())
+        let has_waited = self.stuck_since.is_some_and(|since| clock.now() >= since + OMITS_AFTER);
+        let omits = self.next.is_some() && has_waited;
+        let goes_on = |part: &Part| {
+            let (layer, is_sync) = part.stamp.turn.layer();
+            let has_layers = part.stamp.turn != Turn::NONE;
+            let is_of_base = has_layers && part.starts_frame && (layer == 0 || is_sync);
+            part.starts_keyframe || omits && is_of_base && self.lacking(part).is_none()
+        };
+        let mut firsts = self.waiting.iter().filter(|(_, part)| goes_on(part)).map(|(index, _)| *index);
+        firsts.find(|first| self.frame_end(*first).is_some())
     }
 
     /// True if a key frame must be requested now.
@@ -276,7 +287,7 @@ mod tests {
     }
 
     fn frames(decoded: &[Decoded]) -> usize {
-        decoded.iter().filter(|decoded| matches!(decoded, Decoded::Frame(_))).count()
+        decoded.iter().filter(|decoded| matches!(decoded, Decoded::Frame(..))).count()
     }
 
     #[test]

@@ -41,8 +41,12 @@ const LAYERS: [Size; 3] = [
     Size { lines: 360, keyframe_parts: 9, parts: 3, payload_bytes: 1_040 },
     Size { lines: 720, keyframe_parts: 27, parts: 9, payload_bytes: 1_040 },
 ];
-/// 1,500 kbit/s.
+/// 1,500 kbit/s while it moves.
 const SCREEN: Size = Size { lines: 1_080, keyframe_parts: 27, parts: 9, payload_bytes: 1_040 };
+/// Frames that make a still screen sharp, and those of them after which it is; then each frame repeats the last one.
+const REFINING_FRAMES: u32 = 10;
+const SHARP_AFTER_FRAMES: u32 = 5;
+const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// IP, UDP, RTP and SRTP.
 const HEADERS_BYTES: u64 = 64;
 /// The rate of a microphone, headers included.
@@ -107,6 +111,8 @@ pub struct Publisher {
     /// SSRC, and that of retransmissions.
     pub ssrcs: (u32, u32),
     size: Size,
+    /// The first frame since the screen stands still.
+    still_since: Option<u32>,
     /// A limit for all layers together, if it is below their demand.
     limit_bps: Option<u64>,
     /// Larger layers of the same picture.
@@ -159,6 +165,7 @@ impl Publisher {
             level: LEVEL,
             ssrcs: (random.next_u32() | 1, random.next_u32() & !1),
             size: SMALL,
+            still_since: None,
             limit_bps: None,
             upper: Vec::new(),
             is_wanted: true,
@@ -194,11 +201,28 @@ impl Publisher {
         self
     }
 
-    /// The same track with a screen's bitrate.
+    /// The same track with a screen's bitrate, in three temporal layers.
     #[must_use]
     pub fn of_a_screen(mut self) -> Self {
-        self.size = SCREEN;
+        (self.size, self.keyframe) = (SCREEN, Some(0));
         self
+    }
+
+    /// Makes a screen move, with this many packets per frame, or stand still.
+    pub fn set_motion(&mut self, clock: &Clock, parts: Option<u8>) {
+        self.size.parts = parts.unwrap_or(self.size.parts);
+        self.still_since = parts.is_none().then(|| self.still_since.unwrap_or(self.frame));
+        self.next_at = self.next_at.min(clock.now() + self.picture_interval);
+    }
+
+    /// The first frame that shows a still screen without blur.
+    #[must_use]
+    pub fn sharp_since(&self) -> Option<u32> {
+        self.still_since.map(|frame| frame + SHARP_AFTER_FRAMES)
+    }
+
+    fn only_repeats(&self) -> bool {
+        self.still_since.is_some_and(|since| self.frame >= since + REFINING_FRAMES)
     }
 
     /// Its rate, if that is below its demand.
@@ -290,6 +314,7 @@ impl Publisher {
         if self.heard_at.is_none_or(|at| clock.now() >= at + KEYFRAME_INTERVAL_MIN) {
             self.heard_at = Some(clock.now());
             self.keyframe_wanted = true;
+            self.next_at = self.next_at.min(clock.now() + self.picture_interval);
         }
     }
 
@@ -313,6 +338,7 @@ impl Publisher {
         }
         let interval = match self.kind() {
             MediaKind::Audio => SOUND_INTERVAL,
+            MediaKind::Video if self.only_repeats() => REPEAT_INTERVAL,
             MediaKind::Video => self.picture_interval,
         };
         self.next_at = clock.now() + interval;
@@ -349,7 +375,11 @@ impl Publisher {
                 .max(PAYLOAD_BYTES_MIN) as usize,
             Some(_) | None => payload_bytes,
         };
-        let parts = if is_keyframe { keyframe_parts } else { parts };
+        let (parts, payload_bytes) = match () {
+            () if is_keyframe => (keyframe_parts, payload_bytes),
+            () if self.only_repeats() => (1, PAYLOAD_BYTES),
+            () => (parts, payload_bytes),
+        };
         let timestamp = self.timestamp(clock, 90_000);
         if is_keyframe {
             self.keyframe = self.keyframe.map(|_| self.frame);

@@ -5,7 +5,8 @@ use super::signaling::Asked;
 use super::{Browser, Output, Phase, Socket};
 use crate::clock::Clock;
 use shared::signal::{
-    ChatMessage, ClientToEdge, EdgeToClient, NegotiateReason, ParticipantInfo, SlotInfo, TrackIntent, close_code,
+    ChatMessage, ClientToEdge, EdgeToClient, NegotiateReason, ParticipantInfo, SlotInfo, TrackIntent, TrackSource,
+    close_code,
 };
 use shared::{ErrorCode, MessageId, Mid, ParticipantId, SessionId};
 use std::collections::BTreeMap;
@@ -64,6 +65,12 @@ impl Browser {
     /// Sets how loud the microphones are from here on, in −dBov.
     pub fn set_level(&mut self, level: u8) {
         self.publishers.iter_mut().for_each(|publisher| publisher.level = level);
+    }
+
+    /// Makes screens move, with this many packets per frame, or stand still.
+    pub fn set_motion(&mut self, clock: &Clock, parts: Option<u8>) {
+        let screens = self.publishers.iter_mut().filter(|publisher| publisher.source == TrackSource::Screen);
+        screens.for_each(|publisher| publisher.set_motion(clock, parts));
     }
 
     /// Writes a chat message; it is not repeated if no answer arrives.

@@ -15,11 +15,15 @@ use media_core::rtp::RtpHeader;
 use shared::rtp_parameters::MediaKind;
 use std::time::Instant;
 
+/// Largest difference of a sender report from the stream: a screen waits for up to 3 s in the pacer and 200 ms in a link's
+/// queue, the report does not.
+const OFF_MS_MAX: i32 = 3_200;
+
 /// The effect of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A frame was decoded or an audio packet played.
-    Played(SourceName),
+    Played(SourceName, u32),
     /// The video has this many lines from that frame on.
     Resized(SourceName, u16),
     /// A violation by the node.
@@ -146,7 +150,7 @@ impl Slot {
             Output::Sound(player) => {
                 let Some(stamp) = Stamp::of_sound(payload) else { return wrong("a damaged sound packet") };
                 let breach = player.take(index, header.timestamp, stamp).map(Event::Wrong);
-                breach.into_iter().chain([Event::Played(stamp.source)]).collect()
+                breach.into_iter().chain([Event::Played(stamp.source, stamp.frame)]).collect()
             }
             Output::Picture(decoder) => {
                 let Some(part) = Part::read(header.timestamp, header.marker, payload) else {
@@ -165,7 +169,7 @@ impl Slot {
         let ticks = clock.now().duration_since(at).as_millis() as u32 * (clock_rate / 1_000);
         let off = report.rtp_timestamp.wrapping_sub(timestamp.wrapping_add(ticks)) as i32;
         let off_ms = off / (clock_rate as i32 / 1_000);
-        (off_ms.abs() > 500).then(|| format!("a sender report is {off_ms} ms off the stream"))
+        (off_ms.abs() > OFF_MS_MAX).then(|| format!("a sender report is {off_ms} ms off the stream"))
     }
 
     /// A report block about the stream, once something has arrived.
@@ -205,7 +209,7 @@ impl Slot {
 impl From<Decoded> for Event {
     fn from(decoded: Decoded) -> Self {
         match decoded {
-            Decoded::Frame(source) => Self::Played(source),
+            Decoded::Frame(source, frame) => Self::Played(source, frame),
             Decoded::Resized(source, lines) => Self::Resized(source, lines),
             Decoded::Wrong(what) => Self::Wrong(what),
         }

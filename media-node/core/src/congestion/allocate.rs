@@ -20,6 +20,9 @@ const FRAMES_PER_S_KEPT: u64 = 10;
 const LESS_PERCENT: u64 = 95;
 /// Interval between two raises of one slot, unless raises have failed.
 const RAISE_INTERVAL: Duration = Duration::from_secs(1);
+/// A screen (a single layer in temporal layers) that does not fit even with the fewest frames plays on while the pacer can
+/// hold it back, at most this long: a page that is turned or scrolled is soon still again, and a pause costs a key frame.
+const OVERDRAWN_MAX: Duration = Duration::from_secs(6);
 /// A raise has failed if the slot falls again within this time; each failure multiplies the interval.
 const FAILS_WITHIN: Duration = Duration::from_secs(8);
 const FAILURE_FACTOR: u32 = 4;
@@ -114,8 +117,19 @@ pub struct Demand {
     pub priority: u8,
     pub current: Option<(StreamKey, Tempo)>,
     pub raises: Raises,
+    /// The time since which a screen has not fitted.
+    pub overdrawn_since: Option<Instant>,
+    /// True if the pacer could hold it back no longer.
+    pub is_given_up: bool,
     /// The rate of a single-layer track without its publisher's cap; 0 without a cap.
     pub uncapped_bps: u64,
+}
+
+impl Demand {
+    /// True for a single layer in temporal layers, as the SDK publishes screens.
+    fn is_screen(&self) -> bool {
+        matches!(self.layers.as_slice(), [layer] if layer.slower.iter().any(Option::is_some))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +146,10 @@ pub struct Grant {
     /// Lines of the given layer; 0 if unknown.
     pub lines: u16,
     pub given_bps: u64,
+    /// See [`Demand::is_screen`].
+    pub is_screen: bool,
+    /// True for a screen that plays on though it does not fit.
+    pub is_overdrawn: bool,
     /// The rate of the largest layer that the tile could show.
     pub wanted_bps: u64,
 }
@@ -272,8 +290,9 @@ struct Step {
     lines: u16,
 }
 
-/// The need of a slot that shows nothing. Starting costs a key frame, so it needs all frames of the smallest layer, of
-/// which some may soon be left out again, and after a pause a reserve.
+/// The need of a slot that shows nothing. Starting costs a key frame, so it needs all frames of the smallest of several
+/// layers, of which some may soon be left out again, and after a pause a reserve. A single layer, such as a screen, may
+/// never fit whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Start {
     whole_bps: u64,
@@ -283,9 +302,11 @@ struct Start {
 
 impl Start {
     fn of(steps: &[Step], raises: &Raises) -> Option<Self> {
-        let whole = steps.iter().find(|step| step.tempo == Tempo::Full)?;
+        let (whole, smallest) = (steps.iter().find(|step| step.tempo == Tempo::Full)?, steps.first()?);
+        let is_layered = steps.last().is_some_and(|largest| largest.stream != whole.stream);
+        let whole_bps = if is_layered { whole } else { smallest }.bitrate_bps;
         let smallest_percent = if raises.is_new() { HEADROOM_PERCENT } else { RESUME_PERCENT };
-        Some(Self { whole_bps: whole.bitrate_bps, smallest_bps: steps.first()?.bitrate_bps, smallest_percent })
+        Some(Self { whole_bps, smallest_bps: smallest.bitrate_bps, smallest_percent })
     }
 
     fn fits(self, budget: &Budget) -> bool {
@@ -307,6 +328,9 @@ struct Candidate {
     /// `None` if it may not begin yet.
     start: Option<Start>,
     is_size_limited: bool,
+    is_screen: bool,
+    may_overdraw: bool,
+    is_overdrawn: bool,
     given: Option<usize>,
     fit_bps: u64,
 }
@@ -325,6 +349,11 @@ impl Candidate {
             current: current.or(steps.len().checked_sub(1).filter(|_| demand.current.is_some())),
             may_raise: demand.raises.allow(now, estimate_bps),
             start: Start::of(&steps, &demand.raises).filter(|_| demand.raises.allow_resumption(now, estimate_bps)),
+            is_screen: demand.is_screen(),
+            may_overdraw: demand.is_screen()
+                && !demand.is_given_up
+                && demand.overdrawn_since.is_none_or(|since| now.saturating_duration_since(since) < OVERDRAWN_MAX),
+            is_overdrawn: false,
             steps,
             given: None,
             fit_bps: 0,
@@ -336,6 +365,9 @@ impl Candidate {
         let plays_or_begins = self.current.is_some() || self.start.is_some_and(|start| start.fits(budget));
         if plays_or_begins && budget.take(smallest.bitrate_bps, 100) {
             self.given = Some(0);
+        } else if self.current.is_some() && self.may_overdraw {
+            budget.used_bps = budget.used_bps.saturating_add(smallest.bitrate_bps);
+            (self.given, self.is_overdrawn) = (Some(0), true);
         }
     }
 
@@ -386,6 +418,8 @@ impl Candidate {
             fit_bps: self.fit_bps,
             lines: step.map_or(0, |step| step.lines),
             given_bps,
+            is_screen: self.is_screen,
+            is_overdrawn: self.is_overdrawn,
             wanted_bps: self.steps.last().map_or(0, |step| step.bitrate_bps),
         }
     }

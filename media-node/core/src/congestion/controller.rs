@@ -72,6 +72,8 @@ pub struct Controller {
     starved_at: Option<Instant>,
     drains_until: Option<Instant>,
     careful_until: Option<Instant>,
+    /// True while frames are so large that a burst of them fills the link's queue.
+    spreads_frames: bool,
     /// The queue has been long since then.
     queued_since: Option<Instant>,
     /// Bytes sent only for probing.
@@ -105,6 +107,7 @@ impl Controller {
             starved_at: None,
             drains_until: None,
             careful_until: None,
+            spreads_frames: false,
             queued_since: None,
             padding_bytes: 0,
             min_bps,
@@ -199,6 +202,11 @@ impl Controller {
         self.prober.set_wanted(now, (next_bps as f64, most_bps as f64), self.target_bps);
     }
 
+    /// Sets whether frames leave no faster than the link carries them.
+    pub fn set_spreads_frames(&mut self, spreads_frames: bool) {
+        self.spreads_frames = spreads_frames;
+    }
+
     /// The rate for all streams together, including UDP and IP headers.
     pub fn target_bps(&self) -> u64 {
         let share = if self.drains_until.is_some() { DRAIN_SHARE } else { 1.0 };
@@ -219,7 +227,7 @@ impl Controller {
         let factor = match self.delay.usage() {
             _ if self.drains_until.is_some() => 1.0,
             Usage::Over => 1.0,
-            Usage::Normal | Usage::Under if self.careful_until.is_some() => PACING_CAREFUL,
+            Usage::Normal | Usage::Under if self.spreads_frames || self.careful_until.is_some() => PACING_CAREFUL,
             Usage::Normal | Usage::Under => PACING,
         };
         (self.target_bps() as f64 * factor) as u64
@@ -235,9 +243,14 @@ impl Controller {
         self.queued_since.is_some_and(|since| now.saturating_duration_since(since) >= STANDS_FOR)
     }
 
+    /// True if most of the last losses happened in the link's full queue.
+    pub fn loses_in_queue(&self) -> bool {
+        self.has_feedback && self.overflow.is_usual()
+    }
+
     /// True if a narrow link drops packets because its queue is full: redundancy would make it drop more.
     pub fn overflows(&self) -> bool {
-        self.has_feedback && self.target_bps < NARROW_BPS && self.overflow.is_usual()
+        self.target_bps < NARROW_BPS && self.loses_in_queue()
     }
 
     pub fn padding_bytes(&self) -> u64 {

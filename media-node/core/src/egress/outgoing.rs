@@ -177,6 +177,11 @@ impl Outgoing {
         if self.resumption.whole.is_some_and(|whole| origin.index < whole) {
             return Some(Lateness::Replaced);
         }
+        // Nothing that is still sent depends on the frames of a layer that is no longer sent.
+        let is_above = |tempo: Tempo| facts.temporal_layer().is_some_and(|layer| !tempo.takes(layer.index));
+        if is_above(self.rewriter.coming_tempo()) {
+            return Some(Lateness::Replaced);
+        }
         let age = self.rewriter.age(now, origin, facts)? + round_trip / 2;
         (age > AGE_MAX).then_some(Lateness::TooOld)
     }

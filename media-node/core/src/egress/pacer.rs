@@ -8,10 +8,15 @@ use std::time::{Duration, Instant};
 pub const GRID: Duration = Duration::from_millis(5);
 /// Burst that may leave at once: a frame of an ordinary picture, which stays one run that way.
 const BURST: Duration = Duration::from_millis(40);
+/// More than a burst and a packet of a slow link.
+const BEHIND: Duration = Duration::from_millis(80);
 /// Most waiting packets: as many as a stream's cache keeps.
 const HELD_MAX: usize = 512;
 /// A packet that would wait longer is useless.
 const WAIT_MAX: Duration = Duration::from_millis(600);
+/// The only picture of a track, such as a screen, may wait longer: without it, its viewer needs a key frame, which takes as
+/// long.
+const SINGLE_WAIT_MAX: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -19,6 +24,8 @@ pub struct Held {
     pub stream: StreamKey,
     pub index: u64,
     pub bytes: usize,
+    /// See [`crate::ingress::stream::Stream::is_single`].
+    pub is_single: bool,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +68,11 @@ impl Pacer {
         !self.held.is_empty() || !self.is_open()
     }
 
+    /// True if a packet that leaves now would wait on the link, though not because of one just sent.
+    pub fn is_behind(&self) -> bool {
+        self.debt_bits > bits(self.rate_bps, BEHIND)
+    }
+
     /// Holds a packet; false if it would wait in vain.
     pub fn hold(&mut self, held: Held) -> bool {
         if self.held.len() >= HELD_MAX {
@@ -91,7 +103,8 @@ impl Pacer {
 
     /// True if more waits than the rate can send in time.
     pub fn is_stuck(&self) -> bool {
-        self.held.len() >= HELD_MAX || self.held_bits > bits(self.rate_bps, WAIT_MAX)
+        let is_late = |wait| self.held_bits > bits(self.rate_bps, wait);
+        self.held.len() >= HELD_MAX || is_late(WAIT_MAX) && is_late(self.wait_max())
     }
 
     /// Drops the packets of this stream that wait for this slot.
@@ -103,6 +116,10 @@ impl Pacer {
     pub fn give_up(&mut self) -> impl Iterator<Item = Held> {
         self.held_bits = 0;
         self.held.drain(..)
+    }
+
+    fn wait_max(&self) -> Duration {
+        if self.held.iter().any(|held| held.is_single) { SINGLE_WAIT_MAX } else { WAIT_MAX }
     }
 
     fn is_open(&self) -> bool {
@@ -120,7 +137,7 @@ mod tests {
     use crate::slab::Key;
 
     fn packet(index: u64) -> Held {
-        Held { slot: 0, stream: Key::numbered(1), index, bytes: 1_000 }
+        Held { slot: 0, stream: Key::numbered(1), index, bytes: 1_000, is_single: false }
     }
 
     /// Offers `count` packets of 1,000 bytes at once, and returns how many had left by each of these milliseconds.
@@ -224,7 +241,13 @@ mod tests {
         assert!(!pacer.is_stuck());
         assert!(pacer.hold(packet(60)));
         assert!(pacer.is_stuck());
-        assert_eq!(pacer.give_up().count(), 61);
+        let screen = Held { is_single: true, ..packet(61) };
+        assert!(pacer.hold(screen) && !pacer.is_stuck(), "the only picture of a track may wait for longer");
+        (62..300).for_each(|index| assert!(pacer.hold(packet(index))));
+        assert!(!pacer.is_stuck());
+        (300..302).for_each(|index| assert!(pacer.hold(packet(index))));
+        assert!(pacer.is_stuck());
+        assert_eq!(pacer.give_up().count(), 302);
         assert!(!pacer.is_stuck() && !pacer.has_held());
         pacer.set_rate(start, Some(100_000_000));
         (0..HELD_MAX as u64).for_each(|index| assert!(pacer.hold(packet(index))));

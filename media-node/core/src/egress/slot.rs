@@ -26,6 +26,10 @@ pub struct Slot {
     /// The wished track, if it exists.
     pub track: Option<TrackKey>,
     pub raises: Raises,
+    /// See [`crate::congestion::allocate::Demand::overdrawn_since`].
+    pub overdrawn_since: Option<Instant>,
+    /// See [`crate::congestion::allocate::Demand::is_given_up`].
+    pub is_given_up: bool,
     pub grant: Option<Grant>,
     /// True if the track comes only in codecs that the section lacks.
     pub is_undecodable: bool,
@@ -56,6 +60,8 @@ impl Slot {
             wish: None,
             track: None,
             raises: Raises::default(),
+            overdrawn_since: None,
+            is_given_up: false,
             grant: None,
             is_undecodable: false,
             tally: Tally::default(),
@@ -191,6 +197,7 @@ impl Slot {
         self.tally.packet(packet.payload.len());
         if packet.facts.marker && self.kind() == MediaKind::Video {
             self.tally.frame(at.now);
+            self.slowed.frame();
         }
         Some(written)
     }

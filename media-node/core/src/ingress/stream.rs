@@ -3,7 +3,7 @@
 use super::cache::{AUDIO_PACKETS_KEPT, Cache, VIDEO_PACKETS_KEPT};
 use super::keyframe::Requester;
 use super::queue::{Queue, Queued};
-use super::rate::Rate;
+use super::rate::VideoRate;
 use super::receive::{ClockOffset, Receiver, SourceClock};
 use super::thinning::Thinning;
 use super::voice::{self, Voice};
@@ -47,7 +47,9 @@ pub struct Stream {
     codec: Option<CodecName>,
     section: Section,
     encoding: Encoding,
-    rate: Option<Rate>,
+    rate: Option<VideoRate>,
+    /// Timestamp of the last key frame.
+    keyframe_timestamp: Option<u32>,
     receiver: Option<Receiver>,
     cache: Cache,
     /// Set for a stream with temporal layers.
@@ -114,6 +116,7 @@ impl Stream {
             section: section.clone(),
             encoding,
             rate: None,
+            keyframe_timestamp: None,
             receiver: None,
             cache: Cache::new(packets),
             thinning: None,
@@ -154,7 +157,7 @@ impl Stream {
         self.newest = 0;
         self.former_repair_ssrc = self.repair_ssrc.take().or(self.former_repair_ssrc);
         self.index_base = instance.wrapping_mul(INDEX_SPACE);
-        self.rate = None;
+        (self.rate, self.keyframe_timestamp) = (None, None);
         self.thinning = None;
         self.queue.pending.clear();
         self.queue.sending.clear();
@@ -168,7 +171,6 @@ impl Stream {
         let begins_stream = self.receiver.is_none();
         let receiver = self.receiver.get_or_insert_with(|| Receiver::new(header.ssrc, clock_rate, repairs));
         let index = receiver.packet(at.now, at.ntp, header.sequence, header.timestamp);
-        self.rate.get_or_insert_with(|| Rate::new(at.now)).add(at.now, payload.len() + PACKET_OVERHEAD_BYTES);
         self.tally.packet(payload.len());
         let index = index.ok_or(DropReason::Duplicate)?;
         self.fresh.clear();
@@ -178,6 +180,9 @@ impl Stream {
                 self.take_in(at, name, index, header, payload)?
             }
         };
+        let rate = self.rate.get_or_insert_with(|| VideoRate::new(at.now));
+        let is_keyframe = self.keyframe_timestamp == Some(header.timestamp);
+        rate.add(at.now, payload.len() + PACKET_OVERHEAD_BYTES, is_keyframe);
         Ok(Received { begins_stream, ..received })
     }
 
@@ -246,8 +251,11 @@ impl Stream {
         payload: &[u8],
     ) -> Result<Received, DropReason> {
         let facts = self.facts(codec, index, header, payload)?;
-        let facts = Facts { thinned: self.thin(at.now, &facts, payload.len()), ..facts };
         let keyframe = facts.picture.filter(Picture::starts_keyframe);
+        if keyframe.is_some() {
+            self.keyframe_timestamp = Some(facts.timestamp);
+        }
+        let facts = Facts { thinned: self.thin(at.now, &facts, payload.len()), ..facts };
         if let Some(picture) = keyframe {
             self.keyframes.arrived(at.now);
             self.size = picture.size(payload).or(self.size);
@@ -308,7 +316,8 @@ impl Stream {
             return Thinned::NONE;
         }
         let thinning = self.thinning.get_or_insert_with(|| Box::new(Thinning::new(now, facts)));
-        thinning.number(now, facts, payload_bytes + PACKET_OVERHEAD_BYTES)
+        let is_keyframe = self.keyframe_timestamp == Some(facts.timestamp);
+        thinning.number(now, facts, payload_bytes + PACKET_OVERHEAD_BYTES, is_keyframe)
     }
 
     /// The packets accepted last, in order.
@@ -374,6 +383,11 @@ impl Stream {
         let rate = i128::from(self.clock_rate());
         let ticks = i128::from(from.ntp.nanos_since(to.ntp)) * rate / 1_000_000_000;
         Some(to.rtp_timestamp.wrapping_sub(from.rtp_timestamp).wrapping_add(ticks as u32))
+    }
+
+    /// True if there is no smaller picture of its track.
+    pub fn is_single(&self) -> bool {
+        self.section.encodings.len() <= 1
     }
 
     pub fn has_pending(&self) -> bool {

@@ -4,7 +4,7 @@
 //! number for everybody, unless it can only belong to an omitted frame.
 
 use super::cache::VIDEO_PACKETS_KEPT;
-use super::rate::Rate;
+use super::rate::{Rate, VideoRate};
 use crate::packet::Facts;
 use crate::tempo::{THINNED, Tempo, Thinned};
 use std::time::Instant;
@@ -37,14 +37,14 @@ struct Frame {
 /// The rates of a slower tempo.
 #[derive(Debug)]
 struct Pace {
-    bytes: Rate,
+    bytes: VideoRate,
     frames: Rate,
 }
 
 impl Thinning {
     /// `first` is the stream's first packet above the base layer.
     pub fn new(now: Instant, first: &Facts) -> Self {
-        let pace = || Pace { bytes: Rate::new(now), frames: Rate::new(now) };
+        let pace = || Pace { bytes: VideoRate::new(now), frames: Rate::new(now) };
         // Earlier packets belong to the base layer, or to everybody.
         let last = Frame { timestamp: first.timestamp.wrapping_sub(1), ..Frame::default() };
         Self {
@@ -59,11 +59,11 @@ impl Thinning {
     }
 
     /// Numbers an arrived packet, in any order.
-    pub fn number(&mut self, now: Instant, facts: &Facts, bytes: usize) -> Thinned {
+    pub fn number(&mut self, now: Instant, facts: &Facts, bytes: usize, is_keyframe: bool) -> Thinned {
         let thinned = if facts.index < self.next { self.late(facts) } else { self.ahead(now, facts) };
         for (place, pace) in self.paces.iter_mut().enumerate() {
             if thinned.left_out & (1 << place) == 0 {
-                pace.bytes.add(now, bytes);
+                pace.bytes.add(now, bytes, is_keyframe);
             }
         }
         thinned
@@ -204,7 +204,7 @@ mod tests {
             let mut part = || parts.next().expect("three numbers");
             let facts = facts(part().into(), part(), part() as u8, begins, marker);
             let thinning = thinning.get_or_insert_with(|| Thinning::new(now, &facts));
-            let thinned = thinning.number(now, &facts, 1);
+            let thinned = thinning.number(now, &facts, 1, false);
             let number = facts.index.wrapping_sub(thinned.packets_before(Tempo::Base));
             let picture = facts.picture_id().expect("one").wrapping_sub(thinned.pictures_before(Tempo::Base));
             let is_left_out = thinned.leaves_out(Tempo::Base);
@@ -273,7 +273,7 @@ mod tests {
         for frame in 0..90_u16 {
             let now = start + Duration::from_millis(u64::from(frame) * 1_000 / 30);
             let layer = [0, 2, 1, 2][usize::from(frame % 4)];
-            thinning.number(now, &facts(frame.into(), frame, layer, true, true), 1_000);
+            thinning.number(now, &facts(frame.into(), frame, layer, true, true), 1_000, false);
         }
         let now = start + Duration::from_secs(3);
         let mut pace = |tempo| thinning.pace(now, tempo);

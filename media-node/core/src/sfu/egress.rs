@@ -112,6 +112,11 @@ impl Sfu {
             }
             if let Some(slot) = session.slots.get_mut(usize::from(held.slot)) {
                 slot.begin_anew(held.stream);
+                // It is paused if it still does not fit.
+                if slot.overdrawn_since.is_some() {
+                    slot.is_given_up = true;
+                    continue;
+                }
             }
             self.egress.abandoned.push(held.stream);
         }

@@ -1,6 +1,7 @@
 //! Handles clients' reports: losses, key frame requests, clocks, round trips.
 
 use super::Sfu;
+use crate::congestion::controller::Controller;
 use crate::egress::outgoing::Lateness;
 use crate::egress::writing::Due;
 use crate::ingress::track::Track;
@@ -10,7 +11,7 @@ use crate::rtcp::{Compound, Packet, ReportBlocks, ntp};
 use crate::stats::DropReason;
 use std::time::{Duration, Instant};
 
-/// With a longer round trip, the loss of a repair would be visible, so it is sent twice.
+/// With a longer round trip, the loss of a repair would be visible, so it is sent twice, unless that would fill a queue.
 const FAR: Duration = Duration::from_millis(150);
 
 impl Sfu {
@@ -88,6 +89,8 @@ impl Sfu {
             return;
         }
         let Some(place) = session.slot_of_ssrc(ssrc) else { return };
+        let is_overfull = session.congestion.as_ref().is_some_and(Controller::loses_in_queue);
+        let times = if round_trip >= FAR && !is_overfull { 2 } else { 1 };
         let (mut is_first, mut broken) = (false, None);
         if let Some(slot) = session.slots.get_mut(place) {
             slot.tally.nack();
@@ -105,7 +108,7 @@ impl Sfu {
                 broken = broken.or((late == Lateness::TooOld).then_some(origin.source));
                 continue;
             }
-            for _ in 0..if round_trip >= FAR { 2 } else { 1 } {
+            for _ in 0..times {
                 is_first |= session.add_due(Due::Again { slot: place as u16, origin });
             }
         }

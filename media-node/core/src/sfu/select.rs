@@ -48,6 +48,8 @@ impl Sfu {
                 // Rates that may not be sent are not probed.
                 let most_bps = most_bps.unwrap_or(u64::MAX);
                 let tried_bps = allocate::tried_bps(all_bps);
+                // The frames of a screen are large, and there is no smaller picture of it.
+                controller.set_spreads_frames(grants.iter().any(|grant| grant.is_screen && grant.stream.is_some()));
                 controller.set_wanted(now, next_bps.min(most_bps), tried_bps.min(most_bps));
             }
         }
@@ -94,6 +96,8 @@ impl Sfu {
             self.stats.allocated(grant.limit, grant.stream.is_none());
         }
         slot.grant = Some(grant);
+        slot.overdrawn_since = grant.is_overdrawn.then(|| slot.overdrawn_since.unwrap_or(now));
+        let begins_anew = std::mem::take(&mut slot.is_given_up);
         if (stream, tempo) != (slot.wanted(), slot.tempo()) {
             let size = |stream: Option<StreamKey>, tempo: Tempo| {
                 let layer = demand.layers.iter().find(|layer| Some(layer.stream) == stream);
@@ -119,6 +123,9 @@ impl Sfu {
             if is_other {
                 self.want_keyframe_for(now, key, place);
             }
+        }
+        if begins_anew {
+            self.want_keyframe_for(now, key, place);
         }
         self.relieve(now, (key, place), grant);
         let slot = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place));
@@ -255,6 +262,8 @@ fn demand(
         lines_max: wish.and_then(|wish| wish.lines_max),
         priority: wish.map_or(u8::MAX, |wish| wish.priority),
         raises: slot.raises,
+        overdrawn_since: slot.overdrawn_since,
+        is_given_up: slot.is_given_up,
         uncapped_bps: cap.map_or(0, |cap| cap.uncapped_bps),
         layers,
     }

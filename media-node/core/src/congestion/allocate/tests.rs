@@ -15,6 +15,8 @@ fn demand(slot: u32, layers: &[(u64, u16)], current: Option<u32>) -> Demand {
         priority: 0,
         current: current.map(|place| (StreamKey::numbered(slot * 10 + place), Tempo::Full)),
         raises: Raises::default(),
+        overdrawn_since: None,
+        is_given_up: false,
         uncapped_bps: 0,
     }
 }
@@ -311,4 +313,38 @@ fn a_capped_track_is_tried_with_what_it_would_send() {
     };
     assert_eq!(next(0), (340 * 120 / 100, 340));
     assert_eq!(next(1_500_000), (1_540 * 120 / 100, 1_540));
+}
+
+/// A screen in three temporal layers: 200, 400 and 800 kbit/s.
+fn screen(current: Option<Tempo>) -> Demand {
+    let mut screen = demand(0, &[(800, 1_080)], None);
+    let slower = |kbps: u64, frames_per_s| Some(Slower { bitrate_bps: kbps * 1_000, frames_per_s });
+    screen.layers[0].slower = [slower(200, 5), slower(400, 10)];
+    screen.current = current.map(|tempo| (screen.layers[0].stream, tempo));
+    screen
+}
+
+#[test]
+fn a_single_layer_begins_with_the_frames_that_fit() {
+    let begun = |kbps: u64| {
+        let grant = allocate(crate::virtual_time::start(), Estimate::of(kbps * 1_000), 50_000, &[screen(None)])[0];
+        grant.stream.map(|_| grant.tempo)
+    };
+    assert_eq!([250, 300, 1_200].map(begun), [None, Some(Tempo::Base), Some(Tempo::Full)]);
+}
+
+#[test]
+fn a_single_layer_that_does_not_fit_plays_on_for_a_while_unless_the_pacer_gave_it_up() {
+    let at = |ms| crate::virtual_time::start() + Duration::from_millis(ms);
+    let plays = |ms, kbps: u64, demand: Demand| {
+        let grant = allocate(at(ms), Estimate::of(kbps * 1_000), 50_000, &[demand])[0];
+        (grant.stream.is_some(), grant.tempo, grant.is_overdrawn)
+    };
+    let overdrawn = || Demand { overdrawn_since: Some(at(0)), ..screen(Some(Tempo::Base)) };
+    assert_eq!(plays(0, 240, screen(Some(Tempo::Full))), (true, Tempo::Base, true), "frames go first");
+    assert_eq!(plays(5_900, 240, overdrawn()), (true, Tempo::Base, true));
+    assert!(!plays(6_000, 240, overdrawn()).0);
+    assert!(!plays(100, 240, Demand { is_given_up: true, ..overdrawn() }).0);
+    assert_eq!(plays(6_000, 260, overdrawn()), (true, Tempo::Base, false));
+    assert!(!plays(0, 100, demand(0, &THREE, Some(0))).0, "smaller layers have no key frames of that size");
 }

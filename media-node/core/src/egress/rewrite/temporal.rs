@@ -83,7 +83,7 @@ impl Encoder {
     /// The packet after the node has received it.
     fn receive(&mut self, now: Instant, sent: Sent) -> Sent {
         let thinning = self.thinning.get_or_insert_with(|| Thinning::new(now, &sent.facts));
-        let thinned = thinning.number(now, &sent.facts, 1_000);
+        let thinned = thinning.number(now, &sent.facts, 1_000, false);
         let sent = Sent { facts: Facts { thinned, ..sent.facts }, ..sent };
         self.sent.push(sent);
         sent
