@@ -77,6 +77,8 @@ pub struct Decoder {
     stuck_since: Option<Instant>,
     fed_at: Option<Instant>,
     asked_at: Option<Instant>,
+    /// True once frames were omitted: others may depend on them until the next key frame.
+    has_omitted: bool,
     /// Key frames that the decoder had to jump to.
     jumps: u64,
 }
@@ -111,6 +113,7 @@ impl Decoder {
             } else if let Some(first) = self.jump_target(clock) {
                 self.waiting.retain(|index, _| *index >= first);
                 let part = self.waiting[&first];
+                self.has_omitted = !part.starts_keyframe;
                 self.jumps += u64::from(self.next.is_some() && part.starts_keyframe);
                 // Everything before the key frame is discarded; it need not continue it.
                 self.next = None;
@@ -152,7 +155,12 @@ impl Decoder {
         let parts: Vec<Part> = (first..end).filter_map(|index| self.waiting.get(&index).copied()).collect();
         let (Some(begin), Some(last)) = (parts.first().copied(), parts.last().copied()) else { return };
         if let Some((_, before)) = &self.next {
-            let breach = before.breach(clock, &begin).or_else(|| self.lacking(&begin));
+            let breach = before.breach(clock, &begin);
+            let lacking = self.lacking(&begin);
+            if lacking.is_some() && self.has_omitted {
+                return self.pass_over(end, begin);
+            }
+            let breach = breach.or(lacking);
             decoded.extend(breach.map(Decoded::Wrong));
         }
         let is_whole = last.marker && parts.len() == usize::from(begin.stamp.parts);
@@ -169,6 +177,14 @@ impl Decoder {
         }
     }
 
+    /// Continues after a frame that cannot be decoded.
+    fn pass_over(&mut self, end: u64, begin: Part) {
+        self.waiting.retain(|index, _| *index >= end);
+        if let Some((next, last)) = &mut self.next {
+            (*next, last.part) = (end, begin);
+        }
+    }
+
     /// Describes a frame's missing dependency.
     fn lacking(&self, begin: &Part) -> Option<String> {
         let Stamp { frame, turn, .. } = begin.stamp;
@@ -182,6 +198,7 @@ impl Decoder {
         self.next = Some((end, Last { part: begin, at }));
         if begin.starts_keyframe {
             self.decoded.clear();
+            self.has_omitted = false;
         }
         self.decoded.insert(begin.stamp.frame);
         while self.decoded.len() > DECODED_KEPT {

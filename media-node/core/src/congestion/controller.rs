@@ -243,14 +243,9 @@ impl Controller {
         self.queued_since.is_some_and(|since| now.saturating_duration_since(since) >= STANDS_FOR)
     }
 
-    /// True if most of the last losses happened in the link's full queue.
-    pub fn loses_in_queue(&self) -> bool {
-        self.has_feedback && self.overflow.is_usual()
-    }
-
     /// True if a narrow link drops packets because its queue is full: redundancy would make it drop more.
     pub fn overflows(&self) -> bool {
-        self.target_bps < NARROW_BPS && self.loses_in_queue()
+        self.has_feedback && self.target_bps < NARROW_BPS && self.overflow.is_usual()
     }
 
     pub fn padding_bytes(&self) -> u64 {

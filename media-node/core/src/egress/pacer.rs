@@ -101,6 +101,11 @@ impl Pacer {
         self.held.iter().any(|held| (held.slot, held.stream) == (slot, stream))
     }
 
+    /// True if this packet waits for this slot.
+    pub fn holds_packet(&self, slot: u16, stream: StreamKey, index: u64) -> bool {
+        self.held.iter().any(|held| (held.slot, held.stream, held.index) == (slot, stream, index))
+    }
+
     /// True if more waits than the rate can send in time.
     pub fn is_stuck(&self) -> bool {
         let is_late = |wait| self.held_bits > bits(self.rate_bps, wait);

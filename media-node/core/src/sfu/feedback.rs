@@ -89,7 +89,7 @@ impl Sfu {
             return;
         }
         let Some(place) = session.slot_of_ssrc(ssrc) else { return };
-        let is_overfull = session.congestion.as_ref().is_some_and(Controller::loses_in_queue);
+        let is_overfull = session.congestion.as_ref().is_some_and(Controller::overflows);
         let times = if round_trip >= FAR && !is_overfull { 2 } else { 1 };
         let (mut is_first, mut broken) = (false, None);
         if let Some(slot) = session.slots.get_mut(place) {
@@ -103,6 +103,12 @@ impl Sfu {
             };
             let stream = self.streams.get(origin.source);
             let packet = stream.and_then(|stream| stream.numbered(origin.tempo, origin.number));
+            // It is yet to leave for the first time.
+            let is_held = |index| session.pacer.holds_packet(place as u16, origin.source, index);
+            if packet.as_ref().is_some_and(|packet| is_held(packet.facts.index)) {
+                self.stats.retransmit_misses += 1;
+                continue;
+            }
             if let Some(late) = packet.and_then(|packet| slot.lateness(now, origin, &packet.facts, round_trip)) {
                 self.stats.retransmit_misses += 1;
                 broken = broken.or((late == Lateness::TooOld).then_some(origin.source));
