@@ -229,9 +229,10 @@ impl Session {
     }
 
     /// True if more was sent than the link carries, by the client's reported arrivals.
-    pub fn is_congested(&mut self, now: Instant) -> bool {
+    pub fn is_congested(&mut self, now: Instant, is_screen: bool) -> bool {
         self.pacer.set_rate(now, self.congestion.as_ref().and_then(Controller::known_pacing_bps));
-        self.pacer.is_behind()
+        // Packets of a screen wait most of the time.
+        if is_screen { self.pacer.is_behind() } else { self.pacer.is_busy() }
     }
 
     pub fn slot_of(&self, mid: &Mid) -> Option<usize> {

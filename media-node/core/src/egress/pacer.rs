@@ -14,9 +14,9 @@ const BEHIND: Duration = Duration::from_millis(80);
 const HELD_MAX: usize = 512;
 /// A packet that would wait longer is useless.
 const WAIT_MAX: Duration = Duration::from_millis(600);
-/// The only picture of a track, such as a screen, may wait longer: without it, its viewer needs a key frame, which takes as
-/// long.
-const SINGLE_WAIT_MAX: Duration = Duration::from_secs(3);
+/// A screen may wait longer: there is no smaller picture of it, and without what waits its viewer needs a key frame, which
+/// takes as long.
+const SCREEN_WAIT_MAX: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -24,8 +24,8 @@ pub struct Held {
     pub stream: StreamKey,
     pub index: u64,
     pub bytes: usize,
-    /// See [`crate::ingress::stream::Stream::is_single`].
-    pub is_single: bool,
+    /// See [`crate::ingress::stream::Stream::is_screen`].
+    pub is_screen: bool,
 }
 
 #[derive(Debug, Default)]
@@ -124,7 +124,7 @@ impl Pacer {
     }
 
     fn wait_max(&self) -> Duration {
-        if self.held.iter().any(|held| held.is_single) { SINGLE_WAIT_MAX } else { WAIT_MAX }
+        if self.held.iter().any(|held| held.is_screen) { SCREEN_WAIT_MAX } else { WAIT_MAX }
     }
 
     fn is_open(&self) -> bool {
@@ -142,7 +142,7 @@ mod tests {
     use crate::slab::Key;
 
     fn packet(index: u64) -> Held {
-        Held { slot: 0, stream: Key::numbered(1), index, bytes: 1_000, is_single: false }
+        Held { slot: 0, stream: Key::numbered(1), index, bytes: 1_000, is_screen: false }
     }
 
     /// Offers `count` packets of 1,000 bytes at once, and returns how many had left by each of these milliseconds.
@@ -246,8 +246,8 @@ mod tests {
         assert!(!pacer.is_stuck());
         assert!(pacer.hold(packet(60)));
         assert!(pacer.is_stuck());
-        let screen = Held { is_single: true, ..packet(61) };
-        assert!(pacer.hold(screen) && !pacer.is_stuck(), "the only picture of a track may wait for longer");
+        let screen = Held { is_screen: true, ..packet(61) };
+        assert!(pacer.hold(screen) && !pacer.is_stuck(), "a screen may wait for longer");
         (62..300).for_each(|index| assert!(pacer.hold(packet(index))));
         assert!(!pacer.is_stuck());
         (300..302).for_each(|index| assert!(pacer.hold(packet(index))));

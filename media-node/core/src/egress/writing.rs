@@ -159,7 +159,7 @@ fn write_fresh(
         if slot.kind() == MediaKind::Video && path.pacer.is_busy() {
             let bytes = packet.payload.len() + RTP_HEADER_BYTES + TRANSPORT_BYTES;
             let held =
-                Held { slot: slot_index, stream: stream_key, index: *index, bytes, is_single: stream.is_single() };
+                Held { slot: slot_index, stream: stream_key, index: *index, bytes, is_screen: stream.is_screen() };
             if !will_leave(slot, &held, &packet, path.pacer) {
                 continue;
             }

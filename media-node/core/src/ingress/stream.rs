@@ -48,8 +48,8 @@ pub struct Stream {
     section: Section,
     encoding: Encoding,
     rate: Option<VideoRate>,
-    /// Timestamp of the last key frame.
-    keyframe_timestamp: Option<u32>,
+    /// Timestamp of a screen's last key frame.
+    screen_keyframe: Option<u32>,
     receiver: Option<Receiver>,
     cache: Cache,
     /// Set for a stream with temporal layers.
@@ -116,7 +116,7 @@ impl Stream {
             section: section.clone(),
             encoding,
             rate: None,
-            keyframe_timestamp: None,
+            screen_keyframe: None,
             receiver: None,
             cache: Cache::new(packets),
             thinning: None,
@@ -157,7 +157,7 @@ impl Stream {
         self.newest = 0;
         self.former_repair_ssrc = self.repair_ssrc.take().or(self.former_repair_ssrc);
         self.index_base = instance.wrapping_mul(INDEX_SPACE);
-        (self.rate, self.keyframe_timestamp) = (None, None);
+        (self.rate, self.screen_keyframe) = (None, None);
         self.thinning = None;
         self.queue.pending.clear();
         self.queue.sending.clear();
@@ -181,7 +181,7 @@ impl Stream {
             }
         };
         let rate = self.rate.get_or_insert_with(|| VideoRate::new(at.now));
-        let is_keyframe = self.keyframe_timestamp == Some(header.timestamp);
+        let is_keyframe = self.screen_keyframe == Some(header.timestamp);
         rate.add(at.now, payload.len() + PACKET_OVERHEAD_BYTES, is_keyframe);
         Ok(Received { begins_stream, ..received })
     }
@@ -252,8 +252,8 @@ impl Stream {
     ) -> Result<Received, DropReason> {
         let facts = self.facts(codec, index, header, payload)?;
         let keyframe = facts.picture.filter(Picture::starts_keyframe);
-        if keyframe.is_some() {
-            self.keyframe_timestamp = Some(facts.timestamp);
+        if keyframe.is_some() && self.is_single() && facts.temporal_layer().is_some() {
+            self.screen_keyframe = Some(facts.timestamp);
         }
         let facts = Facts { thinned: self.thin(at.now, &facts, payload.len()), ..facts };
         if let Some(picture) = keyframe {
@@ -316,7 +316,7 @@ impl Stream {
             return Thinned::NONE;
         }
         let thinning = self.thinning.get_or_insert_with(|| Box::new(Thinning::new(now, facts)));
-        let is_keyframe = self.keyframe_timestamp == Some(facts.timestamp);
+        let is_keyframe = self.screen_keyframe == Some(facts.timestamp);
         thinning.number(now, facts, payload_bytes + PACKET_OVERHEAD_BYTES, is_keyframe)
     }
 
@@ -385,8 +385,13 @@ impl Stream {
         Some(to.rtp_timestamp.wrapping_sub(from.rtp_timestamp).wrapping_add(ticks as u32))
     }
 
-    /// True if there is no smaller picture of its track.
-    pub fn is_single(&self) -> bool {
+    /// True for a single layer in temporal layers, as the SDK publishes screens: there is no smaller picture, but one
+    /// with fewer frames.
+    pub fn is_screen(&self) -> bool {
+        self.is_single() && self.thinning.is_some()
+    }
+
+    fn is_single(&self) -> bool {
         self.section.encodings.len() <= 1
     }
 

@@ -3,7 +3,9 @@
 use super::Sfu;
 use crate::congestion::controller::Controller;
 use crate::egress::outgoing::Lateness;
+use crate::egress::slot::Slot;
 use crate::egress::writing::Due;
+use crate::ingress::stream::Stream;
 use crate::ingress::track::Track;
 use crate::keys::SessionKey;
 use crate::path::Path;
@@ -84,12 +86,15 @@ impl Sfu {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let round_trip = session.round_trip;
         // A retransmission that would only queue behind losses is not worth sending: the client asks again.
-        if session.is_congested(now) {
+        let Some(place) = session.slot_of_ssrc(ssrc) else { return };
+        let playing = session.slots.get(place).and_then(Slot::playing);
+        let is_screen = playing.and_then(|key| self.streams.get(key)).is_some_and(Stream::is_screen);
+        if session.is_congested(now, is_screen) {
             self.stats.retransmit_misses += 1;
             return;
         }
-        let Some(place) = session.slot_of_ssrc(ssrc) else { return };
-        let is_overfull = session.congestion.as_ref().is_some_and(Controller::overflows);
+        // The queue of a narrow link lengthens the round trip, too.
+        let is_overfull = is_screen && session.congestion.as_ref().is_some_and(Controller::overflows);
         let times = if round_trip >= FAR && !is_overfull { 2 } else { 1 };
         let (mut is_first, mut broken) = (false, None);
         if let Some(slot) = session.slots.get_mut(place) {
