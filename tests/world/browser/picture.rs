@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 /// A decoder that cannot continue for this long takes its next key frame.
 const STUCK_AFTER: Duration = Duration::from_millis(50);
-/// It waits longer for a retransmission before it goes on without frames of the upper temporal layers.
-const OMITS_AFTER: Duration = Duration::from_millis(600);
+/// It waits about this long for a retransmission before it goes on without frames of the upper temporal layers. libwebrtc
+/// decodes a frame of the base layer when it is due, whether those above are complete or not.
+const OMITS_AFTER: Duration = Duration::from_millis(200);
 /// libwebrtc's wait before it requests a key frame, at the start and after a missing frame. It waits as long before it
 /// repeats the request, and stops once nothing has arrived for a while.
 const BEGINS_WITHIN: Duration = Duration::from_millis(200);

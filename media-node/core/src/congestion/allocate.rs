@@ -117,19 +117,14 @@ pub struct Demand {
     pub priority: u8,
     pub current: Option<(StreamKey, Tempo)>,
     pub raises: Raises,
+    /// See [`crate::ingress::stream::Stream::is_screen`].
+    pub is_screen: bool,
     /// The time since which a screen has not fitted.
     pub overdrawn_since: Option<Instant>,
     /// True if the pacer could hold it back no longer.
     pub is_given_up: bool,
     /// The rate of a single-layer track without its publisher's cap; 0 without a cap.
     pub uncapped_bps: u64,
-}
-
-impl Demand {
-    /// True for a single layer in temporal layers, as the SDK publishes screens.
-    fn is_screen(&self) -> bool {
-        matches!(self.layers.as_slice(), [layer] if layer.slower.iter().any(Option::is_some))
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -349,8 +344,8 @@ impl Candidate {
             current: current.or(steps.len().checked_sub(1).filter(|_| demand.current.is_some())),
             may_raise: demand.raises.allow(now, estimate_bps),
             start: Start::of(&steps, &demand.raises).filter(|_| demand.raises.allow_resumption(now, estimate_bps)),
-            is_screen: demand.is_screen(),
-            may_overdraw: demand.is_screen()
+            is_screen: demand.is_screen,
+            may_overdraw: demand.is_screen
                 && !demand.is_given_up
                 && demand.overdrawn_since.is_none_or(|since| now.saturating_duration_since(since) < OVERDRAWN_MAX),
             is_overdrawn: false,

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const PACING: f64 = 2.5;
 /// Used after a sudden drop, when waiting packets were meant for another rate.
 const PACING_CAREFUL: f64 = 1.1;
+/// For frames so large that a burst of them would fill the link's queue.
+const PACING_SPREAD: f64 = 1.2;
 const CAREFUL: Duration = Duration::from_secs(4);
 /// A client that was sent packets and has reported nothing for this long is disconnected from us, or we from it.
 const STARVED_AFTER: Duration = Duration::from_secs(1);
@@ -227,7 +229,8 @@ impl Controller {
         let factor = match self.delay.usage() {
             _ if self.drains_until.is_some() => 1.0,
             Usage::Over => 1.0,
-            Usage::Normal | Usage::Under if self.spreads_frames || self.careful_until.is_some() => PACING_CAREFUL,
+            Usage::Normal | Usage::Under if self.careful_until.is_some() => PACING_CAREFUL,
+            Usage::Normal | Usage::Under if self.spreads_frames => PACING_SPREAD,
             Usage::Normal | Usage::Under => PACING,
         };
         (self.target_bps() as f64 * factor) as u64

@@ -89,6 +89,10 @@ impl Prober {
     /// Sets the rate that the link must carry before more is sent, and the highest rate that would be sent.
     pub(super) fn set_wanted(&mut self, now: Instant, (bps, most_bps): (f64, f64), target_bps: f64) {
         let is_more = bps > NOTABLY * self.wanted_bps;
+        if is_more && self.wanted_bps <= target_bps {
+            // A screen begins to move: earlier results are as old as its last movement.
+            self.every = EVERY_MIN;
+        }
         (self.wanted_bps, self.most_bps) = (bps, most_bps.max(bps));
         if self.begun.is_none() {
             return;

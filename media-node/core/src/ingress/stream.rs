@@ -252,7 +252,7 @@ impl Stream {
     ) -> Result<Received, DropReason> {
         let facts = self.facts(codec, index, header, payload)?;
         let keyframe = facts.picture.filter(Picture::starts_keyframe);
-        if keyframe.is_some() && self.is_single() && facts.temporal_layer().is_some() {
+        if keyframe.is_some() && self.is_screen() {
             self.screen_keyframe = Some(facts.timestamp);
         }
         let facts = Facts { thinned: self.thin(at.now, &facts, payload.len()), ..facts };
@@ -388,11 +388,7 @@ impl Stream {
     /// True for a single layer in temporal layers, as the SDK publishes screens: there is no smaller picture, but one
     /// with fewer frames.
     pub fn is_screen(&self) -> bool {
-        self.is_single() && self.thinning.is_some()
-    }
-
-    fn is_single(&self) -> bool {
-        self.section.encodings.len() <= 1
+        self.section.encodings.len() <= 1 && self.thinning.as_ref().is_some_and(|thinning| thinning.has_upper_layers())
     }
 
     pub fn has_pending(&self) -> bool {

@@ -24,6 +24,8 @@ pub struct Thinning {
     frames: [Frame; FRAMES_KEPT],
     frames_seen: usize,
     paces: [Pace; THINNED],
+    /// True once a frame above the base layer has arrived.
+    has_upper_layers: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,7 +57,12 @@ impl Thinning {
             frames: [Frame::default(); FRAMES_KEPT],
             frames_seen: 0,
             paces: [pace(), pace()],
+            has_upper_layers: false,
         }
+    }
+
+    pub fn has_upper_layers(&self) -> bool {
+        self.has_upper_layers
     }
 
     /// Numbers an arrived packet, in any order.
@@ -147,6 +154,7 @@ impl Thinning {
                 None => {}
             }
         }
+        self.has_upper_layers |= left_out != 0;
         self.last = Frame { timestamp: facts.timestamp, picture_id: facts.picture_id(), left_out, has_ended: false };
         if let Some(frame) = self.frames.get_mut(self.frames_seen % FRAMES_KEPT) {
             *frame = self.last;

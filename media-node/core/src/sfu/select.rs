@@ -262,6 +262,7 @@ fn demand(
         lines_max: wish.and_then(|wish| wish.lines_max),
         priority: wish.map_or(u8::MAX, |wish| wish.priority),
         raises: slot.raises,
+        is_screen: is_single && layers.iter().any(|layer| streams.get(layer.stream).is_some_and(Stream::is_screen)),
         overdrawn_since: slot.overdrawn_since,
         is_given_up: slot.is_given_up,
         uncapped_bps: cap.map_or(0, |cap| cap.uncapped_bps),

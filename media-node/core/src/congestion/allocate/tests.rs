@@ -15,6 +15,7 @@ fn demand(slot: u32, layers: &[(u64, u16)], current: Option<u32>) -> Demand {
         priority: 0,
         current: current.map(|place| (StreamKey::numbered(slot * 10 + place), Tempo::Full)),
         raises: Raises::default(),
+        is_screen: false,
         overdrawn_since: None,
         is_given_up: false,
         uncapped_bps: 0,
@@ -319,6 +320,7 @@ fn a_capped_track_is_tried_with_what_it_would_send() {
 fn screen(current: Option<Tempo>) -> Demand {
     let mut screen = demand(0, &[(800, 1_080)], None);
     let slower = |kbps: u64, frames_per_s| Some(Slower { bitrate_bps: kbps * 1_000, frames_per_s });
+    screen.is_screen = true;
     screen.layers[0].slower = [slower(200, 5), slower(400, 10)];
     screen.current = current.map(|tempo| (screen.layers[0].stream, tempo));
     screen
