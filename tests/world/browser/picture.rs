@@ -9,9 +9,12 @@ use std::time::{Duration, Instant};
 
 /// A decoder that cannot continue for this long takes its next key frame.
 const STUCK_AFTER: Duration = Duration::from_millis(50);
-/// It waits about this long for a retransmission before it goes on without frames of the upper temporal layers. libwebrtc
-/// decodes a frame of the base layer when it is due, whether those above are complete or not.
+/// It waits about this long for a retransmission before it goes on without frames of the upper temporal layers: libwebrtc
+/// decodes a frame of the base layer when it is due. On a long path with losses the client makes it wait longer
+/// (docs/decisions/0028), which here follows from packets that came too late.
 const OMITS_AFTER: Duration = Duration::from_millis(200);
+const OMITS_AFTER_MAX: Duration = Duration::from_millis(600);
+const PATIENCE: Duration = Duration::from_millis(100);
 /// libwebrtc's wait before it requests a key frame, at the start and after a missing frame. It waits as long before it
 /// repeats the request, and stops once nothing has arrived for a while.
 const BEGINS_WITHIN: Duration = Duration::from_millis(200);
@@ -80,6 +83,10 @@ pub struct Decoder {
     asked_at: Option<Instant>,
     /// True once frames were omitted: others may depend on them until the next key frame.
     has_omitted: bool,
+    /// The packets that it went on without, and the time at which it began to wait for them.
+    missed: Option<(Instant, BTreeSet<u64>)>,
+    /// The wait that would have been enough for the latest of them.
+    patience: Duration,
     /// Key frames that the decoder had to jump to.
     jumps: u64,
 }
@@ -95,6 +102,7 @@ impl Decoder {
     /// Takes a packet and decodes everything that it completes.
     pub fn take(&mut self, clock: &Clock, index: u64, part: Part) -> Vec<Decoded> {
         self.fed_at = Some(clock.now());
+        self.note_late(clock, index);
         if self.next.is_none_or(|(next, _)| index >= next) {
             self.waiting.insert(index, part);
         }
@@ -102,6 +110,14 @@ impl Decoder {
             self.waiting.pop_first();
         }
         self.decode(clock)
+    }
+
+    fn note_late(&mut self, clock: &Clock, index: u64) {
+        let Some((since, missed)) = &mut self.missed else { return };
+        if missed.remove(&index) {
+            let late = clock.now().duration_since(*since) + PATIENCE;
+            self.patience = self.patience.max(late).min(OMITS_AFTER_MAX);
+        }
     }
 
     /// Decodes whatever can be decoded; a stuck decoder jumps to the next key frame, or to a frame that depends only on
@@ -112,6 +128,10 @@ impl Decoder {
             if let Some((first, end)) = self.next_frame() {
                 self.take_frame(clock, first, end, &mut decoded);
             } else if let Some(first) = self.jump_target(clock) {
+                if let Some((next, since)) = self.next.as_ref().map(|(next, _)| *next).zip(self.stuck_since) {
+                    let missed = (next..first).filter(|index| !self.waiting.contains_key(index)).collect();
+                    self.missed = Some((since, missed));
+                }
                 self.waiting.retain(|index, _| *index >= first);
                 let part = self.waiting[&first];
                 self.has_omitted = !part.starts_keyframe;
@@ -221,7 +241,8 @@ impl Decoder {
         if self.next.is_some() && !is_stuck {
             return None;
         }
-        let has_waited = self.stuck_since.is_some_and(|since| clock.now() >= since + OMITS_AFTER);
+        let wait = OMITS_AFTER.max(self.patience);
+        let has_waited = self.stuck_since.is_some_and(|since| clock.now() >= since + wait);
         let omits = self.next.is_some() && has_waited;
         let goes_on = |part: &Part| {
             let (layer, is_sync) = part.stamp.turn.layer();
