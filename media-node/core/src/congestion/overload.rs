@@ -200,6 +200,14 @@ impl Overload {
         }
     }
 
+    /// The time at which the link became busy, unless that is over.
+    pub fn busy_since(&self) -> Option<Instant> {
+        match self.state {
+            State::Overloaded { since, .. } | State::Suspected { since } => Some(since),
+            State::Calm | State::Lossy => None,
+        }
+    }
+
     pub fn is_overloaded(&self) -> bool {
         matches!(self.state, State::Overloaded { .. })
     }

@@ -63,6 +63,15 @@ impl Sfu {
         uplink.overload.is_busy(now).then(|| now + POSTPONED)
     }
 
+    /// True if a key frame has arrived since its publisher's link is busy: viewers have taken it, so its losses and later
+    /// ones are worth requesting. Not every browser holds it back until the queue is empty.
+    pub(super) fn has_begun_anew(&self, key: StreamKey) -> bool {
+        let Some(stream) = self.streams.get(key) else { return false };
+        let uplink = self.sessions.get(stream.publisher).and_then(|session| session.uplink.as_ref());
+        let busy_since = uplink.and_then(|uplink| uplink.overload.busy_since());
+        busy_since.is_some_and(|since| stream.keyframes.has_arrived_since(since))
+    }
+
     /// Viewers start with the smallest layer, whose key frame is soon there, and rise to layers that prove to be still
     /// sent.
     fn begin_pictures_anew(&mut self, now: Instant, publisher: SessionKey, tracks: &[TrackKey]) {

@@ -141,7 +141,7 @@ impl Sfu {
         if stream.subscribers.is_empty() && stream.tap.is_none() {
             return self.give_up_losses(key);
         }
-        if let Some(at) = self.postponed(now, publisher) {
+        if let Some(at) = self.postponed(now, publisher).filter(|_| !self.has_begun_anew(key)) {
             return self.deadlines.set(Timer::Repair(key), Some(at));
         }
         let Some(stream) = self.streams.get_mut(key) else { return };
