@@ -173,23 +173,14 @@ pub(super) async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> 
     let call = ApiCall { room: room.clone(), continent, ask };
     let address = Address::room(room, super::rooms::GENERATION, near);
     match address.ask::<Answer>(arrival.env, ApiCall::PATH, &call).await? {
-        Answer::Refused { code } => Err(Refusal::new(code, refused(code)).into()),
-        answer @ (Answer::Room { .. }
-        | Answer::Participants { .. }
-        | Answer::Participant { .. }
-        | Answer::Bans { .. }
-        | Answer::Calls { .. }
-        | Answer::Audit { .. }
-        | Answer::Guest { .. }
-        | Answer::Lobby { .. }
-        | Answer::Recordings(_)
-        | Answer::Done) => Ok(answer),
+        Answer::Refused { code } => Err(refused(code).into()),
+        answer => Ok(answer),
     }
 }
 
-/// The developer's text for a room's refusal.
-const fn refused(code: ErrorCode) -> &'static str {
-    match code {
+/// A refusal with the developer's text for its code.
+const fn refused(code: ErrorCode) -> Refusal {
+    let message = match code {
         ErrorCode::UnknownRoom => "the room does not exist",
         ErrorCode::UnknownParticipant => "the room has no participant with this id",
         ErrorCode::UnknownTrack => "the participant has no such track",
@@ -206,7 +197,8 @@ const fn refused(code: ErrorCode) -> &'static str {
         ErrorCode::Banned => "the participant is banned from the room",
         ErrorCode::Forbidden => "a moderator has revoked the grant",
         _ => "the room refused the request",
-    }
+    };
+    Refusal::new(code, message)
 }
 
 /// The room's answer does not fit the request.

@@ -10,19 +10,8 @@ use worker::Response;
 
 /// `GET /v1/rooms/{room}/bans`.
 pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
-    match call.ask(&call.room()?, Ask::Bans).await? {
-        Answer::Bans { bans } => json(200, &BanList { bans }),
-        Answer::Room { .. }
-        | Answer::Participants { .. }
-        | Answer::Participant { .. }
-        | Answer::Calls { .. }
-        | Answer::Audit { .. }
-        | Answer::Guest { .. }
-        | Answer::Lobby { .. }
-        | Answer::Recordings(_)
-        | Answer::Done
-        | Answer::Refused { .. } => Err(unexpected()),
-    }
+    let Answer::Bans { bans } = call.ask(&call.room()?, Ask::Bans).await? else { return Err(unexpected()) };
+    json(200, &BanList { bans })
 }
 
 /// `PUT /v1/rooms/{room}/bans/{participant}`.

@@ -9,19 +9,10 @@ use worker::Response;
 
 /// `GET /v1/rooms/{room}/participants`.
 pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
-    match call.ask(&call.room()?, Ask::Participants).await? {
-        Answer::Participants { participants } => json(200, &ParticipantList { participants }),
-        Answer::Room { .. }
-        | Answer::Participant { .. }
-        | Answer::Bans { .. }
-        | Answer::Calls { .. }
-        | Answer::Audit { .. }
-        | Answer::Guest { .. }
-        | Answer::Lobby { .. }
-        | Answer::Recordings(_)
-        | Answer::Done
-        | Answer::Refused { .. } => Err(unexpected()),
-    }
+    let Answer::Participants { participants } = call.ask(&call.room()?, Ask::Participants).await? else {
+        return Err(unexpected());
+    };
+    json(200, &ParticipantList { participants })
 }
 
 /// `GET /v1/rooms/{room}/participants/{participant}`.
@@ -58,17 +49,6 @@ fn participant(call: &Call<'_>) -> Result<ParticipantId, Refusal> {
 }
 
 fn shown(answer: Answer) -> Result<Response, RouteError> {
-    match answer {
-        Answer::Participant { participant } => json(200, &participant),
-        Answer::Room { .. }
-        | Answer::Participants { .. }
-        | Answer::Bans { .. }
-        | Answer::Calls { .. }
-        | Answer::Audit { .. }
-        | Answer::Guest { .. }
-        | Answer::Lobby { .. }
-        | Answer::Recordings(_)
-        | Answer::Done
-        | Answer::Refused { .. } => Err(unexpected()),
-    }
+    let Answer::Participant { participant } = answer else { return Err(unexpected()) };
+    json(200, &participant)
 }

@@ -86,19 +86,10 @@ fn guest<'a>(call: &'a Call<'_>) -> Option<&'a ParticipantId> {
 
 async fn asked(call: &Call<'_>, ask: RecordingAsk) -> Result<RecordingAnswer, RouteError> {
     let by = call.by.as_ref().map(|by| by.participant.clone());
-    match call.ask(&call.room()?, Ask::Recordings { request: ask, by }).await? {
-        Answer::Recordings(answer) => Ok(answer),
-        Answer::Room { .. }
-        | Answer::Participants { .. }
-        | Answer::Participant { .. }
-        | Answer::Bans { .. }
-        | Answer::Calls { .. }
-        | Answer::Audit { .. }
-        | Answer::Guest { .. }
-        | Answer::Lobby { .. }
-        | Answer::Done
-        | Answer::Refused { .. } => Err(unexpected()),
-    }
+    let Answer::Recordings(answer) = call.ask(&call.room()?, Ask::Recordings { request: ask, by }).await? else {
+        return Err(unexpected());
+    };
+    Ok(answer)
 }
 
 fn shown(storage: &Storage, listing: RecordingListing) -> Recording {

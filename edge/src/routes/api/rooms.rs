@@ -20,19 +20,10 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         // Letters and digits of a fixed length are always a valid name.
         None => RoomId::parse(&random::id()?).map_err(|_| Refusal::internal())?,
     };
-    match call.ask(&name, Ask::Create { change: request.into() }).await? {
-        Answer::Room { room, made } => json(if made { 201 } else { 200 }, &room),
-        Answer::Participants { .. }
-        | Answer::Participant { .. }
-        | Answer::Bans { .. }
-        | Answer::Calls { .. }
-        | Answer::Audit { .. }
-        | Answer::Guest { .. }
-        | Answer::Lobby { .. }
-        | Answer::Recordings(_)
-        | Answer::Done
-        | Answer::Refused { .. } => Err(unexpected()),
-    }
+    let Answer::Room { room, made } = call.ask(&name, Ask::Create { change: request.into() }).await? else {
+        return Err(unexpected());
+    };
+    json(if made { 201 } else { 200 }, &room)
 }
 
 /// `GET /v1/rooms`: the rooms of the directory, each with its own report; a room that does not exist removes its entry.
@@ -94,72 +85,28 @@ pub(super) async fn resume(call: &Call<'_>) -> Result<Response, RouteError> {
 
 /// `GET /v1/rooms/{room}/calls`.
 pub(super) async fn calls(call: &Call<'_>) -> Result<Response, RouteError> {
-    match call.ask(&call.room()?, Ask::Calls).await? {
-        Answer::Calls { calls } => json(200, &CallList { calls }),
-        Answer::Room { .. }
-        | Answer::Participants { .. }
-        | Answer::Participant { .. }
-        | Answer::Bans { .. }
-        | Answer::Audit { .. }
-        | Answer::Guest { .. }
-        | Answer::Lobby { .. }
-        | Answer::Recordings(_)
-        | Answer::Done
-        | Answer::Refused { .. } => Err(unexpected()),
-    }
+    let Answer::Calls { calls } = call.ask(&call.room()?, Ask::Calls).await? else { return Err(unexpected()) };
+    json(200, &CallList { calls })
 }
 
 /// `GET /v1/rooms/{room}/audit`.
 pub(super) async fn audit(call: &Call<'_>) -> Result<Response, RouteError> {
     let limit = call.query.limit(limits::ACTS_PER_PAGE_DEFAULT, limits::ACTS_PER_PAGE_MAX)?;
     let ask = Ask::Audit { before: call.query.number_cursor()?, limit };
-    match call.ask(&call.room()?, ask).await? {
-        Answer::Audit { acts, next } => json(200, &ActList { acts, next: next.map(|next| next.to_string()) }),
-        Answer::Room { .. }
-        | Answer::Participants { .. }
-        | Answer::Participant { .. }
-        | Answer::Bans { .. }
-        | Answer::Calls { .. }
-        | Answer::Guest { .. }
-        | Answer::Lobby { .. }
-        | Answer::Recordings(_)
-        | Answer::Done
-        | Answer::Refused { .. } => Err(unexpected()),
-    }
+    let Answer::Audit { acts, next } = call.ask(&call.room()?, ask).await? else { return Err(unexpected()) };
+    json(200, &ActList { acts, next: next.map(|next| next.to_string()) })
 }
 
 fn room(answer: Answer) -> Result<Response, RouteError> {
-    match answer {
-        Answer::Room { room, .. } => json(200, &room),
-        Answer::Participants { .. }
-        | Answer::Participant { .. }
-        | Answer::Bans { .. }
-        | Answer::Calls { .. }
-        | Answer::Audit { .. }
-        | Answer::Guest { .. }
-        | Answer::Lobby { .. }
-        | Answer::Recordings(_)
-        | Answer::Done
-        | Answer::Refused { .. } => Err(unexpected()),
-    }
+    let Answer::Room { room, .. } = answer else { return Err(unexpected()) };
+    json(200, &room)
 }
 
 /// The room of a listed name. A room that cannot answer is omitted, so that it does not hide the others.
 async fn shown(call: &Call<'_>, name: RoomId) -> Option<api::Room> {
     let error = match ask_room(&call.arrival, &name, Ask::Show).await {
         Ok(Answer::Room { room, .. }) => return Some(room),
-        Ok(
-            Answer::Participants { .. }
-            | Answer::Participant { .. }
-            | Answer::Bans { .. }
-            | Answer::Calls { .. }
-            | Answer::Audit { .. }
-            | Answer::Guest { .. }
-            | Answer::Lobby { .. }
-            | Answer::Recordings(_)
-            | Answer::Done
-            | Answer::Refused { .. },
-        ) => unexpected(),
+        Ok(_) => unexpected(),
         Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => {
             log::line(log::Level::Warn, "stale_listing", &[("room", &name)]);
             let told = ListedInVain { room: name.clone() };

@@ -1,7 +1,6 @@
 //! `/v1/tokens`: join tokens.
 
-use super::{Call, RouteError, body, json};
-use crate::refusal::Refusal;
+use super::{Call, RouteError, body, json, refused};
 use crate::{auth, clock, random};
 use shared::ErrorCode;
 use shared::api::{Token, TokenRequest};
@@ -16,10 +15,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
     let roles = &call.arrival.config.roles;
     let grants = match &request.role {
         // The table as of the join counts; these tell the client what to ask the user for.
-        Some(role) => {
-            let unknown = || Refusal::new(ErrorCode::UnknownRole, "the deployment has no role of this name");
-            roles.grants(role).ok_or_else(unknown)?
-        }
+        Some(role) => roles.grants(role).ok_or_else(|| refused(ErrorCode::UnknownRole))?,
         None => request.grants,
     };
     let claims = JoinClaims {
