@@ -67,14 +67,7 @@ mod tests {
             sub: ParticipantId::parse(&"p".repeat(ParticipantId::BYTES_MAX)).expect("valid"),
             room: RoomId::parse(&"r".repeat(RoomId::BYTES_MAX)).expect("valid"),
             name: "😀".repeat(limits::NAME_CHARS_MAX),
-            grants: Grants {
-                publish: false,
-                subscribe: false,
-                chat: false,
-                moderate: false,
-                record: false,
-                ..Grants::NONE
-            },
+            grants: Grants::NONE,
             role: None,
             attributes: Attributes::new(),
             bandwidth: Bandwidth { send_bps_max: Some(u32::MAX), receive_bps_max: Some(u32::MAX) },

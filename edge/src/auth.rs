@@ -272,7 +272,6 @@ fn parse_secrets(text: &str) -> Option<Vec<(String, String)>> {
 mod tests {
     use super::*;
     use shared::ParticipantId;
-    use shared::token::{Attributes, Bandwidth, Grants};
 
     #[test]
     fn an_api_key_is_an_id_and_its_whole_secret() {
@@ -306,17 +305,8 @@ mod tests {
     fn a_token_opens_its_own_room_and_only_with_a_name_that_fits_the_roster() {
         let room = RoomId::parse("daily").expect("valid");
         let claims = |name: &str| JoinClaims {
-            sub: ParticipantId::parse("ada").expect("valid"),
-            room: room.clone(),
             name: name.into(),
-            grants: Grants::default(),
-            role: None,
-            attributes: Attributes::new(),
-            bandwidth: Bandwidth::default(),
-            participants_max: None,
-            jti: None,
-            jti_until: None,
-            guest: None,
+            ..JoinClaims::new(ParticipantId::parse("ada").expect("valid"), room.clone())
         };
         let check = |name: &str, room: &str, expected: Option<ErrorCode>| {
             let room = RoomId::parse(room).expect("valid");

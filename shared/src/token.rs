@@ -46,6 +46,26 @@ pub struct JoinClaims {
     pub guest: Option<Guest>,
 }
 
+impl JoinClaims {
+    /// Claims with the default grants and nothing else.
+    #[must_use]
+    pub fn new(sub: ParticipantId, room: RoomId) -> Self {
+        Self {
+            sub,
+            room,
+            name: String::new(),
+            grants: Grants::default(),
+            role: None,
+            attributes: Attributes::new(),
+            bandwidth: Bandwidth::default(),
+            participants_max: None,
+            jti: None,
+            jti_until: None,
+            guest: None,
+        }
+    }
+}
+
 /// The application's own facts about a participant, such as its role there.
 pub type Attributes = SortedMap<Attribute, Attribute>;
 
@@ -391,17 +411,8 @@ mod tests {
 
     fn claims() -> JoinClaims {
         JoinClaims {
-            sub: ParticipantId::parse("ada").expect("valid"),
-            room: RoomId::parse("daily").expect("valid"),
             name: "Ada".into(),
-            grants: Grants::default(),
-            role: None,
-            attributes: Attributes::new(),
-            bandwidth: Bandwidth::default(),
-            participants_max: None,
-            jti: None,
-            jti_until: None,
-            guest: None,
+            ..JoinClaims::new(ParticipantId::parse("ada").expect("valid"), RoomId::parse("daily").expect("valid"))
         }
     }
 

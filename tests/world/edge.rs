@@ -12,7 +12,7 @@ use edge_core::{Random as EdgeRandom, SocketId};
 use media_core::random::Random;
 use shared::control::{Message, NodeToFleet, NodeToRoom};
 use shared::signal::ClientFrame;
-use shared::token::{self, Attributes, Bandwidth, Grants, JoinClaims, Key, NodeClaims, TicketClaims};
+use shared::token::{self, Grants, JoinClaims, Key, NodeClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
 use shared::{NodeId, ParticipantId, Region, RoomId};
 use std::cell::RefCell;
@@ -145,19 +145,7 @@ impl Edge {
         self.clock = *clock;
         let grants = Grants { moderate: true, ..Grants::default() };
         let name = participant.to_string();
-        let claims = JoinClaims {
-            sub: participant.clone(),
-            room: room.clone(),
-            name,
-            grants,
-            role: None,
-            attributes: Attributes::new(),
-            bandwidth: Bandwidth::default(),
-            participants_max: None,
-            jti: None,
-            jti_until: None,
-            guest: None,
-        };
+        let claims = JoinClaims { name, grants, ..JoinClaims::new(participant.clone(), room.clone()) };
         let token = token::sign(claims, &key(), clock.unix(), TOKEN_LIFETIME_MS).expect("signs");
         let claims = token::verify(&token, &[key()], clock.unix()).expect("its own token");
         let socket = self.open(Door::Client(room.clone()));

@@ -11,7 +11,7 @@ use edge_core::roles;
 use edge_core::room::{Answer, Ask, GuestStanding, RecordingAnswer, RecordingAsk};
 use serde::{Deserialize, Serialize};
 use shared::api::Bounds;
-use shared::token::{self, Attributes, Bandwidth, Grants, Guest, GuestClaims, JoinClaims};
+use shared::token::{self, Grants, Guest, GuestClaims, JoinClaims};
 use shared::{ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
 use worker::{Response, ResponseBuilder};
 
@@ -226,17 +226,11 @@ async fn holds_nothing(arrival: &Arrival<'_>, room: &RoomId) -> Result<bool, Rou
 fn answer(arrival: &Arrival<'_>, knock: Knock, guest: GuestClaims) -> Result<Response, RouteError> {
     let participant = guest.sub.clone();
     let claims = JoinClaims {
-        sub: guest.sub.clone(),
-        room: knock.room,
         name: knock.name,
         grants: guest.grants,
         role: guest.grants.moderate.then(roles::host),
-        attributes: Attributes::new(),
-        bandwidth: Bandwidth::default(),
-        participants_max: None,
-        jti: None,
-        jti_until: None,
         guest: Some(Guest { made: guest.made, from: None }),
+        ..JoinClaims::new(guest.sub.clone(), knock.room)
     };
     let token = auth::sign_join(claims, arrival.env, limits::GUEST_TOKEN_LIFETIME_MS)?;
     let expires_at = clock::now().plus_ms(limits::GUEST_TOKEN_LIFETIME_MS);

@@ -6,7 +6,7 @@ use edge_core::room::{Attachment, Config, Input, Output, Room};
 use edge_core::session_description::{AcceptedSection, Answer, AnsweredSection, Offer, OfferedSection, Transport};
 use shared::rtp_parameters::{Fingerprint, Flow, Section, Session};
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, TrackIntent, TrackSource};
-use shared::token::{Attributes, Bandwidth, Grants, JoinClaims};
+use shared::token::JoinClaims;
 use shared::{AttemptId, ErrorCode, Mid, NodeId, ParticipantId, Region, RoomId, UnixMillis, limits};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -178,17 +178,8 @@ fn check_session(session: &Session) {
 
 fn attachment() -> Attachment {
     let claims = JoinClaims {
-        sub: ParticipantId::parse("ada").expect("a name"),
-        room: RoomId::parse("daily").expect("a name"),
         name: "Ada".into(),
-        grants: Grants::default(),
-        role: None,
-        attributes: Attributes::new(),
-        bandwidth: Bandwidth::default(),
-        participants_max: None,
-        jti: None,
-        jti_until: None,
-        guest: None,
+        ..JoinClaims::new(ParticipantId::parse("ada").expect("a name"), RoomId::parse("daily").expect("a name"))
     };
     Attachment::Client { socket: SOCKET, opened_at: NOW, claims, near: Vec::new(), trace: None }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shared::time::UnixMillis;
-use shared::token::{Attributes, Bandwidth, Grants, JoinClaims, Key, sign};
+use shared::token::{Grants, JoinClaims, Key, sign};
 use shared::{ParticipantId, RoomId};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -88,17 +88,10 @@ impl Stack {
     pub fn token(&self, room: &str, participant: &str) -> String {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
         let claims = JoinClaims {
-            sub: ParticipantId::parse(participant).expect("an id"),
-            room: RoomId::parse(room).expect("an id"),
             name: participant.to_owned(),
             grants: Grants { record: true, ..Grants::default() },
-            role: None,
-            attributes: Attributes::new(),
-            bandwidth: Bandwidth::default(),
             participants_max: Some(1_000),
-            jti: None,
-            jti_until: None,
-            guest: None,
+            ..JoinClaims::new(ParticipantId::parse(participant).expect("an id"), RoomId::parse(room).expect("an id"))
         };
         sign(claims, &self.key, UnixMillis(since.as_millis() as u64), TOKEN_LIFETIME_MS).expect("signs")
     }

@@ -3,7 +3,7 @@
 use super::{Issuer, Unverified};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::token::{self, Attributes, Bandwidth, JoinClaims, TokenError};
+use shared::token::{self, Attributes, JoinClaims, TokenError};
 use shared::{Attribute, ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
 
 impl Unverified<'_> {
@@ -20,18 +20,11 @@ impl Unverified<'_> {
         let name = at(payload, &issuer.claims.name).and_then(Value::as_str).unwrap_or_default();
         let role = issuer.claims.role.as_deref().and_then(|path| at(payload, path)?.as_str());
         Ok(JoinClaims {
-            sub: issuer.participant(payload).ok_or(ErrorCode::BadToken)?,
-            room: room.clone(),
             // The issuer may allow names that cannot be shown here.
             name: if Text::Name.check(name).is_ok() { name.to_owned() } else { String::new() },
             grants: *role.and_then(|role| issuer.roles.get(role)).unwrap_or(&issuer.grants),
-            role: None,
             attributes: role.and_then(attributes_of).unwrap_or_default(),
-            bandwidth: Bandwidth::default(),
-            participants_max: None,
-            jti: None,
-            jti_until: None,
-            guest: None,
+            ..JoinClaims::new(issuer.participant(payload).ok_or(ErrorCode::BadToken)?, room.clone())
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::steps;
 use offers::Connection;
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, Reaction, TrackIntent, TrackSource};
-use shared::token::{Attributes, Bandwidth, Grants, JoinClaims};
+use shared::token::JoinClaims;
 use shared::{AttemptId, Mid, NodeId, ParticipantId, Region, RoomId, UnixMillis};
 
 #[path = "../../tests/room/offers.rs"]
@@ -41,19 +41,7 @@ impl Hall {
 
     fn join(&mut self, number: usize, sources: &[TrackSource]) {
         let socket = SocketId(number as u64);
-        let claims = JoinClaims {
-            sub: participant(number),
-            room: daily(),
-            name: String::new(),
-            grants: Grants::default(),
-            role: None,
-            attributes: Attributes::new(),
-            bandwidth: Bandwidth::default(),
-            participants_max: Some(1_000),
-            jti: None,
-            jti_until: None,
-            guest: None,
-        };
+        let claims = JoinClaims { participants_max: Some(1_000), ..JoinClaims::new(participant(number), daily()) };
         self.room.handle_input(
             NOW,
             Input::SocketOpened(Attachment::Client { socket, opened_at: NOW, claims, near: Vec::new(), trace: None }),

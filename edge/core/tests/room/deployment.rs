@@ -3,7 +3,7 @@
 use crate::stage::participant_of;
 use edge_core::roles::Roles;
 use edge_core::room::{Config, ResumeKeys};
-use shared::token::{Attributes, Bandwidth, Grants, JoinClaims};
+use shared::token::{Grants, JoinClaims};
 use shared::turn_credential::TurnKeys;
 use shared::{ParticipantId, RoomId};
 
@@ -14,17 +14,9 @@ pub(crate) fn turn_keys() -> TurnKeys {
 pub(crate) fn claims_of(name: &str, grants: Grants) -> JoinClaims {
     let id = participant_of(name);
     JoinClaims {
-        sub: ParticipantId::parse(&id).expect("a name"),
-        room: room_id(),
         name: id.to_uppercase(),
         grants,
-        role: None,
-        attributes: Attributes::new(),
-        bandwidth: Bandwidth::default(),
-        participants_max: None,
-        jti: None,
-        jti_until: None,
-        guest: None,
+        ..JoinClaims::new(ParticipantId::parse(&id).expect("a name"), room_id())
     }
 }
 

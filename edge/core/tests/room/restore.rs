@@ -6,7 +6,7 @@ use edge_core::room::{Config, Output, Room};
 use edge_core::storage::{RestoreError, Row};
 use shared::control::RoomToNode;
 use shared::signal::{EdgeToClient, LeaveReason};
-use shared::token::{self, Attributes, Bandwidth, Grants, JoinClaims, Key, TokenError};
+use shared::token::{self, JoinClaims, Key, TokenError};
 use shared::{ErrorCode, ParticipantId, RoomId, UnixMillis, limits};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -19,17 +19,8 @@ fn a_call_outlives_its_join_token_and_ten_deployments() {
     let mut stage = Stage::new(1);
     let key = Key::new("k", b"a secret of more than thirty-two bytes").expect("long enough");
     let claims = JoinClaims {
-        sub: ParticipantId::parse("ada").expect("a name"),
-        room: RoomId::parse("daily").expect("a name"),
         name: "ADA".into(),
-        grants: Grants::default(),
-        role: None,
-        attributes: Attributes::new(),
-        bandwidth: Bandwidth::default(),
-        participants_max: None,
-        jti: None,
-        jti_until: None,
-        guest: None,
+        ..JoinClaims::new(ParticipantId::parse("ada").expect("a name"), RoomId::parse("daily").expect("a name"))
     };
     let token = token::sign(claims, &key, stage.now, MINUTE_MS).expect("signs");
     let opens = |stage: &Stage| token::verify::<JoinClaims>(&token, std::slice::from_ref(&key), stage.now);

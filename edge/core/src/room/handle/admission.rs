@@ -126,22 +126,13 @@ pub(crate) fn tracks_of(state: &mut State, participant: &ParticipantId, intents:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::token::{Attributes, Bandwidth};
+
     use shared::{ParticipantId, RoomId};
 
     fn check(wanted: Option<u32>, expected: usize) {
         let claims = JoinClaims {
-            sub: ParticipantId::parse("ada").unwrap(),
-            room: RoomId::parse("daily").unwrap(),
-            name: String::new(),
-            grants: Grants::default(),
-            role: None,
-            attributes: Attributes::new(),
-            bandwidth: Bandwidth::default(),
             participants_max: wanted,
-            jti: None,
-            jti_until: None,
-            guest: None,
+            ..JoinClaims::new(ParticipantId::parse("ada").unwrap(), RoomId::parse("daily").unwrap())
         };
         assert_eq!(participants_max(&claims), expected);
     }

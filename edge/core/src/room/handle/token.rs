@@ -49,22 +49,14 @@ pub(crate) fn note_used(state: &mut State, claims: &JoinClaims, attempt: &Attemp
 mod tests {
     use super::*;
     use crate::room::state::rows::Snapshot;
-    use shared::token::{Attributes, Bandwidth, Grants};
+
     use shared::{ParticipantId, RoomId, TokenId, UnixMillis};
 
     fn claims(jti: &str) -> JoinClaims {
         JoinClaims {
-            sub: ParticipantId::parse("ada").expect("valid"),
-            room: RoomId::parse("daily").expect("valid"),
-            name: String::new(),
-            grants: Grants::default(),
-            role: None,
-            attributes: Attributes::new(),
-            bandwidth: Bandwidth::default(),
-            participants_max: None,
             jti: Some(TokenId::parse(jti).expect("valid")),
             jti_until: Some(UnixMillis(1)),
-            guest: None,
+            ..JoinClaims::new(ParticipantId::parse("ada").expect("valid"), RoomId::parse("daily").expect("valid"))
         }
     }
 
