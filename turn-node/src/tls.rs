@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tokio_rustls::rustls::ServerConfig;
@@ -84,35 +84,43 @@ pub(crate) struct Files {
 #[derive(Debug, Default)]
 pub(crate) struct Certificate {
     /// `None` until an authority has issued the first.
-    current: RwLock<Option<Arc<CertifiedKey>>>,
+    current: RwLock<Option<Current>>,
     failures: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Current {
+    key: Arc<CertifiedKey>,
+    /// Read once; `None` for the certificate of a challenge.
+    validity: Option<Validity>,
 }
 
 impl Certificate {
     /// Uses a certificate with its intermediates and its key, both PEM. An error keeps the current one.
     pub(crate) fn replace(&self, chain: &[u8], key: &[u8]) -> anyhow::Result<()> {
         let fresh = parse(chain, key)?;
-        validity(&fresh)?;
-        self.set(Some(fresh));
+        let validity = validity(&fresh)?;
+        self.keep(fresh, Some(validity));
         Ok(())
     }
 
-    pub(crate) fn set(&self, fresh: Option<CertifiedKey>) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh.map(Arc::new);
+    /// Uses the certificate by which an authority checks the name.
+    pub(crate) fn show(&self, challenge: CertifiedKey) {
+        self.keep(challenge, None);
+    }
+
+    fn keep(&self, key: CertifiedKey, validity: Option<Validity>) {
+        let current = Current { key: Arc::new(key), validity };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(current);
     }
 
     pub(crate) fn validity(&self) -> Option<Validity> {
-        self.current().and_then(|current| validity(&current).ok())
+        self.current.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.validity
     }
 
     /// False before the first certificate and once it has expired.
     pub(crate) fn is_valid(&self) -> bool {
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.validity().is_some_and(|validity| now_s < validity.ends_at_s)
-    }
-
-    fn current(&self) -> Option<Arc<CertifiedKey>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.validity().is_some_and(|validity| acme::now_s() < validity.ends_at_s)
     }
 
     /// The number of orders and of changed files that brought no certificate.
@@ -127,7 +135,8 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.current()
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().map(|current| Arc::clone(&current.key))
     }
 }
 

@@ -102,7 +102,7 @@ impl Authority {
                 AuthStatus::Pending => {
                     let name = self.names.concat();
                     let (challenge, shown) = account.tls_alpn_01(&authorization.challenges, name)?;
-                    self.challenge.set(Some(shown));
+                    self.challenge.show(shown);
                     account.challenge(&self.client, &challenge.url).await.context("answering the challenge")?;
                     is_asked = true;
                 }
