@@ -100,7 +100,7 @@ fn partition_point(count: usize, is_past: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(super) fn nanos(time: Duration) -> u64 {
     time.as_nanos() as u64
 }
 

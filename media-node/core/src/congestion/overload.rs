@@ -1,7 +1,7 @@
 //! Detects that a publisher's link has suddenly become too narrow for its stream. Its losses are not worth requesting:
 //! repairs would take the little that the link still carries, for pictures that have to restart anyway.
 
-use super::acknowledged::{Acknowledged, STEADY};
+use super::acknowledged::{Acknowledged, STEADY, nanos};
 use super::base::Base;
 use crate::packet::TRANSPORT_BYTES;
 use shared::rtp_parameters::MediaKind;
@@ -387,10 +387,6 @@ impl Queue {
         let holds = |last: &Sample| now.saturating_duration_since(last.at) < QUEUE_HOLDS;
         self.last.as_ref().is_some_and(holds).then_some(self.wait)
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    time.as_nanos() as u64
 }
 
 #[cfg(test)]
