@@ -128,9 +128,10 @@ impl Room {
         let Self { config, random, state, outbox, announced, outputs } = self;
         let cx = &mut Context { now, config, random, state, outbox };
         let was_due = handle(cx, announced);
-        match was_due || !cx.state.is_unchanged() || !cx.outbox.is_only_direct() {
-            true => announced.publish(cx, outputs),
-            false => announced.answer(cx, outputs),
+        if was_due || !cx.state.is_unchanged() || !cx.outbox.is_only_direct() {
+            announced.publish(cx, outputs);
+        } else {
+            announced.answer(cx, outputs);
         }
     }
 

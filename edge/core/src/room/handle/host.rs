@@ -12,12 +12,12 @@ use shared::{ParticipantId, RoleName};
 
 /// Finds out who is the host after an input.
 pub(crate) fn settle(cx: &mut Context<'_>) {
-    let host = cx.state.meta().and_then(|meta| meta.host.clone());
-    let is_due = host.as_ref().and_then(|host| host.until).is_some_and(|until| until <= cx.now);
+    let host = cx.state.meta().and_then(|meta| meta.host.as_ref());
+    let is_due = host.and_then(|host| host.until).is_some_and(|until| until <= cx.now);
     if cx.state.members.changed().is_empty() && !is_due {
         return;
     }
-    let next = match host {
+    let next = match host.cloned() {
         Some(host) if is_host(cx.state, &host.participant) => Some(Host { until: None, ..host }),
         absent => first(cx.state).or_else(|| succeed(cx, absent?)),
     };
