@@ -45,8 +45,8 @@ pub struct TokenRequest {
     /// One of the deployment's roles, whose grants count instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<RoleName>,
-    /// The application's own facts about the participant, for everybody in the room: at most 4 names with a value each.
-    /// The deployment can give roles to them.
+    /// Facts about the participant that the application states and everybody in the room sees: at most 4 names, each
+    /// with a value. The deployment can give roles to them.
     #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
     #[cfg_attr(feature = "openapi", schemars(with = "std::collections::BTreeMap<crate::ids::Attribute, crate::ids::Attribute>", extend("maxProperties" = 4)))]
     pub attributes: Attributes,
