@@ -16,8 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use turn_core::counters::Counters;
-use turn_core::server::Output;
-use turn_core::{AllocationId, Now, RelayOpened, TurnServer};
+use turn_core::{AllocationId, Now, Output, RelayOpened, TurnServer};
 use udp::{ReceiveBatch, SendBatch, Socket};
 
 /// The clients' socket in the epoll set; a relay socket's number is its allocation's place in the table.

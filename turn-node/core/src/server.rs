@@ -10,14 +10,14 @@ use crate::message::{
     AttributeType, ChannelData, Class, Message, MessageWriter, Method, TransactionId, data_indication_header,
     data_indication_header_bytes,
 };
+use crate::output::{Framing, Output, ToClient, ToPeer};
 use crate::peer_policy::PeerPolicy;
-use crate::pool::{Pool, RelayPort};
+use crate::pool::Pool;
 use crate::relay_opened::RelayOpened;
 use crate::request;
 use shared::UnixMillis;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::time::Instant;
 
 /// Readings of the two clocks at one time.
@@ -63,60 +63,6 @@ pub struct Config {
     pub p2p_bytes_per_s: u64,
     /// Ports, reservations and quotas; shared by all threads.
     pub pool: Pool,
-}
-
-/// Side effects for the shell, in order.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// One message of the TURN protocol.
-    Send { to: FiveTuple, bytes: Vec<u8> },
-    /// Open a UDP socket or a listening TCP socket at this relayed address, and call [`TurnServer::relay_opened`].
-    OpenRelay {
-        allocation: AllocationId,
-        transport: Transport,
-        address: SocketAddr,
-        /// If true, the next port must be free too, because the client asked for a pair.
-        pair: bool,
-    },
-    /// Close the socket of this allocation, if it is open, and then drop the port.
-    CloseRelay {
-        allocation: AllocationId,
-        /// Other threads may use it once this is dropped.
-        port: RelayPort,
-    },
-    /// Connect from the relayed address of an allocation to a peer, and call [`TurnServer::peer_connected`].
-    Connect { connection: ConnectionId, allocation: AllocationId, peer: SocketAddr },
-    /// Pass bytes between a client's connection and a peer's in both directions (RFC 6062 §5.4); call
-    /// [`TurnServer::peer_gone`] at the end.
-    Join { connection: ConnectionId, client: FiveTuple },
-    /// Close a peer's connection, and the client's end of it if there is one.
-    Disconnect { connection: ConnectionId },
-}
-
-/// Data from a client: bytes `payload` of the datagram go to `peer` from the allocation's socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToPeer {
-    pub allocation: AllocationId,
-    pub peer: SocketAddr,
-    pub payload: Range<usize>,
-    /// True if the DF bit must be set (RFC 8656 §14).
-    pub dont_fragment: bool,
-}
-
-/// Data from a peer: it goes to the client behind [`Framing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ToClient {
-    pub client: FiveTuple,
-    pub framing: Framing,
-}
-
-/// The header before data for a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// Four bytes: number and length.
-    Channel(u16),
-    /// A Data indication's header, see [`TurnServer::indication_header`]; the data is padded to four bytes.
-    Indication,
 }
 
 #[derive(Debug)]
