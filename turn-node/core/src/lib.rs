@@ -6,9 +6,10 @@
 pub mod allocation;
 mod answer_limit;
 pub mod auth;
-mod budget;
+pub mod budget;
 pub mod connection;
 pub mod counters;
+pub mod flow;
 pub mod limits;
 pub mod message;
 mod output;

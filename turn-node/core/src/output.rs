@@ -2,6 +2,7 @@
 
 use crate::allocation::{AllocationId, Transport};
 use crate::connection::ConnectionId;
+use crate::flow::{Flow, Until};
 use crate::pool::RelayPort;
 use crate::server::FiveTuple;
 use std::net::SocketAddr;
@@ -33,6 +34,9 @@ pub enum Output {
     Join { connection: ConnectionId, client: FiveTuple },
     /// Close a peer's connection, and the client's end of it if there is one.
     Disconnect { connection: ConnectionId },
+    /// The kernel may relay this flow until then, and no longer what it was told of it before. Only with
+    /// [`crate::pool::Pool::share_budgets`].
+    Switch { flow: Flow, until: Until },
 }
 
 /// Data from a client: bytes `payload` of the datagram go to `peer` from the allocation's socket.

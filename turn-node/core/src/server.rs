@@ -5,6 +5,7 @@ use crate::answer_limit::AnswerLimit;
 use crate::auth::{Authenticator, Rejection};
 use crate::connection::{ConnectionId, Connections};
 use crate::counters::Counters;
+use crate::flow::Flows;
 use crate::limits;
 use crate::message::{
     AttributeType, ChannelData, Class, Message, MessageWriter, Method, TransactionId, data_indication_header,
@@ -73,6 +74,7 @@ pub struct TurnServer {
     pub(crate) by_client: HashMap<FiveTuple, AllocationId>,
     deadlines: BTreeSet<(Instant, AllocationId)>,
     pub(crate) connections: Connections,
+    pub(crate) flows: Flows,
     pub(crate) outputs: VecDeque<Output>,
     next_indication: u64,
     answer_limit: AnswerLimit,
@@ -96,6 +98,7 @@ impl TurnServer {
             by_client: HashMap::new(),
             deadlines: BTreeSet::new(),
             connections: Connections::default(),
+            flows: Flows::default(),
             outputs: VecDeque::new(),
             next_indication: 0,
             answer_limit: AnswerLimit::new(),
@@ -173,13 +176,18 @@ impl TurnServer {
     }
 
     /// Sets the media nodes that `sfu` credentials reach. Allocations keep their permissions but reach no other node.
-    pub fn set_media_nodes(&mut self, nodes: BTreeSet<SocketAddr>) {
+    pub fn set_media_nodes(&mut self, now: Now, nodes: BTreeSet<SocketAddr>) {
         if nodes == self.config.policy.media_nodes {
             return;
         }
         self.config.policy.media_nodes = nodes;
-        for allocation in self.allocations.iter_mut().filter_map(|slot| slot.allocation.as_mut()) {
-            allocation.review(&self.config.policy);
+        for place in 0..self.allocations.len() {
+            let Some(slot) = self.allocations.get_mut(place) else { continue };
+            let id = AllocationId { index: place as u32, generation: slot.generation };
+            if let Some(allocation) = &mut slot.allocation {
+                allocation.review(&self.config.policy);
+            }
+            self.review_flows(now, id);
         }
     }
 
@@ -202,6 +210,7 @@ impl TurnServer {
     /// Ends allocations whose lifetime is over, and connections that waited too long.
     pub fn handle_timeout(&mut self, now: Now) {
         self.expire_connections(now);
+        self.expire_flows(now);
         while let Some((at, id)) = self.deadlines.first().copied() {
             if at > now.instant {
                 break;
@@ -213,7 +222,8 @@ impl TurnServer {
     /// The next time to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.connections.next_deadline()).min()
+        let allocations = self.deadlines.first().map(|(at, _)| *at);
+        [allocations, self.connections.next_deadline(), self.flows.next_deadline()].into_iter().flatten().min()
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -425,6 +435,7 @@ impl TurnServer {
         self.by_client.remove(&allocation.five_tuple);
         self.deadlines.remove(&(allocation.expires_at, id));
         self.disconnect_all(id);
+        self.end_flows(id);
         // The port goes along: another thread must not bind it while the socket is open.
         self.outputs.push_back(Output::CloseRelay { allocation: id, port: allocation.port });
     }
