@@ -17,3 +17,4 @@ pub mod shape;
 pub mod sink;
 pub mod stopwatch;
 pub mod stream;
+pub mod veth;

@@ -173,6 +173,8 @@ impl Hub {
                 },
                 Output::Join { connection, client } => state.join(connection, client),
                 Output::Disconnect { connection } => state.peers.disconnect(connection),
+                // A flow has two UDP ends.
+                Output::Switch { .. } => {}
             }
         }
     }
