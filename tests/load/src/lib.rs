@@ -8,6 +8,7 @@ pub mod janus;
 pub mod local_edge;
 pub mod node;
 pub mod parameters;
+pub mod plain_relay;
 pub mod process;
 pub mod publisher;
 pub mod relay;
