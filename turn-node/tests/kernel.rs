@@ -1,6 +1,9 @@
 //! The built program relays in the kernel, over a virtual cable between two network namespaces: what its sockets would
 //! relay, and nothing else. Needs root.
 
+#[path = "kernel/program.rs"]
+mod program;
+
 use anyhow::{Context, Result};
 use load::node::page;
 use load::relay::{Answer, Relay, RelayClient, credential};
