@@ -95,7 +95,7 @@ struct Arguments {
     #[arg(long, env = "TURN_P2P_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "1250000")]
     p2p_bytes_per_second: String,
     /// Relay ChannelData between UDP ends in the kernel: off, native (in the network card's driver), generic (in the
-    /// network stack), or auto (native, else generic). Needs CAP_BPF and CAP_NET_ADMIN.
+    /// network stack), or auto (native, else generic). Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.
     #[arg(long, env = "TURN_XDP", value_name = "MODE", default_value = "off")]
     xdp: String,
     /// The network interface for --xdp, by default the one with the address of --relay-bind.

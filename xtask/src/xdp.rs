@@ -18,6 +18,8 @@ const OBJECT: &str = "turn-node/src/kernel/relay.o";
 /// The digest of the sources from which the object was built.
 const SOURCES: &str = "turn-node/src/kernel/relay.sources";
 const TARGET: &str = "bpfel-unknown-none";
+/// Atomic instructions, and short copies without calls.
+const FLAGS: &str = "-Ctarget-cpu=v3\u{1f}-Cdebuginfo=0\u{1f}-Clink-arg=--disable-expand-memcpy-in-order";
 
 /// Builds the program, and writes it where the node includes it.
 pub(crate) fn run(workspace: &Workspace, tools: &Tools) -> Result<()> {
@@ -61,7 +63,7 @@ fn build(workspace: &Workspace, tools: &Tools) -> Result<PathBuf> {
     // There is no standard library for this target, and building one is not stable yet.
     command.args(["-Zbuild-std=core"]).env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", &target);
     command.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker);
-    command.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-cpu=v3\u{1f}-Cdebuginfo=0").env_remove("RUSTFLAGS");
+    command.env("CARGO_ENCODED_RUSTFLAGS", FLAGS).env_remove("RUSTFLAGS");
     progress::run(workspace, "program for the kernel", &mut command)?;
     Ok(target.join(TARGET).join("release/turn-xdp"))
 }

@@ -3,6 +3,9 @@
 
 /// Flows, in each direction; the same number for whole nodes as relay ports.
 pub(crate) const FLOWS_MAX: u32 = 65_536;
+/// Ethernet addresses of the next hops, learned from packets of the flow; 0 until then, the first octet is the lowest.
+/// Each flow has two of these numbers, that of its peer first.
+pub(crate) const NEIGHBOURS_MAX: u32 = 2 * FLOWS_MAX;
 /// Bandwidth budgets, one for each user.
 pub(crate) const BUDGETS_MAX: u32 = 65_536;
 /// Threads that count their packets apart.
@@ -35,21 +38,13 @@ pub(crate) struct Hop {
     /// To clients only, in network order.
     pub(crate) channel: u16,
     pub(crate) shard: u16,
-    /// The flow's [`Neighbours`].
+    /// The place of the neighbours: see [`NEIGHBOURS_MAX`].
     pub(crate) neighbours: u32,
     pub(crate) budget: u32,
     /// In nanoseconds since [`Settings::since_ns`]; later packets are the node's.
     pub(crate) until_ns: u64,
     /// Of a byte, in nanoseconds with [`COST_FRACTION_BITS`].
     pub(crate) cost: u64,
-}
-
-/// Ethernet addresses of the next hops, learned from packets of the flow. 0 until then; the first octet is the lowest.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Neighbours {
-    pub(crate) client: u64,
-    pub(crate) peer: u64,
 }
 
 #[repr(C)]

@@ -1,9 +1,7 @@
 //! The maps that the program in the kernel reads.
 
 use super::Place;
-use super::layout::{
-    Address, BUDGETS_MAX, BURST_NANOS, COST_FRACTION_BITS, FLOWS_MAX, Hop, Key, Neighbours, SHARDS_MAX, Settings,
-};
+use super::layout::{Address, BUDGETS_MAX, BURST_NANOS, COST_FRACTION_BITS, FLOWS_MAX, Hop, Key, SHARDS_MAX, Settings};
 use anyhow::{Context, bail};
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
@@ -22,16 +20,14 @@ unsafe impl aya::Pod for Key {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Hop {}
 // SAFETY: as above.
-unsafe impl aya::Pod for Neighbours {}
-// SAFETY: as above.
 unsafe impl aya::Pod for Settings {}
 
 pub(super) struct Maps {
     to_peers: HashMap<MapData, Key, Hop>,
     to_clients: HashMap<MapData, Key, Hop>,
-    neighbours: Array<MapData, Neighbours>,
+    neighbours: Array<MapData, u64>,
     relayed: PerCpuArray<MapData, u64>,
-    /// Numbers of [`Neighbours`], by the flow's key of its client.
+    /// [`Hop::neighbours`], by the flow's key of its client.
     places: std::collections::HashMap<([u8; 16], u16, u16), u32>,
     free: Vec<u32>,
     since: Instant,
@@ -88,7 +84,8 @@ impl Maps {
             Some(known) => *known,
             None => {
                 let Some(free) = self.free.pop() else { return Ok(()) };
-                self.neighbours.set(free, Neighbours::default(), 0)?;
+                self.neighbours.set(2 * free, 0, 0)?;
+                self.neighbours.set(2 * free + 1, 0, 0)?;
                 self.places.insert(place, free);
                 free
             }

@@ -10,14 +10,12 @@ use std::net::IpAddr;
 #[allow(dead_code, reason = "the program has limits that a test does not need")]
 #[path = "../../src/kernel/layout.rs"]
 mod layout;
-use layout::{Address, BURST_NANOS, COST_FRACTION_BITS, Hop, Key, Neighbours, Settings};
+use layout::{Address, BURST_NANOS, COST_FRACTION_BITS, Hop, Key, Settings};
 
 // SAFETY: numbers without padding.
 unsafe impl aya::Pod for Key {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Hop {}
-// SAFETY: as above.
-unsafe impl aya::Pod for Neighbours {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Settings {}
 

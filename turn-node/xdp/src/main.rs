@@ -19,8 +19,7 @@ use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use aya_ebpf::programs::XdpContext;
 use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 use layout::{
-    Address, BUDGETS_MAX, BURST_NANOS, COST_FRACTION_BITS, FLOWS_MAX, Hop, Key, Neighbours, SHARDS_MAX,
-    Settings,
+    Address, BUDGETS_MAX, BURST_NANOS, COST_FRACTION_BITS, FLOWS_MAX, Hop, Key, NEIGHBOURS_MAX, SHARDS_MAX, Settings,
 };
 
 /// Entries are freed only when no packet uses them any more.
@@ -32,7 +31,7 @@ static TO_PEERS: HashMap<Key, Hop> = HashMap::with_max_entries(FLOWS_MAX, NO_PRE
 #[map]
 static TO_CLIENTS: HashMap<Key, Hop> = HashMap::with_max_entries(FLOWS_MAX, NO_PREALLOC);
 #[map]
-static NEIGHBOURS: Array<Neighbours> = Array::with_max_entries(FLOWS_MAX, 0);
+static NEIGHBOURS: Array<u64> = Array::with_max_entries(NEIGHBOURS_MAX, 0);
 #[map]
 static BUDGETS: Array<u64> = Array::with_max_entries(BUDGETS_MAX, MMAPABLE);
 #[map]
@@ -52,7 +51,7 @@ const ETHERTYPE_V4: u16 = 0x0800u16.to_be();
 const ETHERTYPE_V6: u16 = 0x86ddu16.to_be();
 const PROTOCOL_UDP: u16 = 17;
 const DONT_FRAGMENT: u16 = 0x4000;
-/// In [`Neighbours`], marks an address as known.
+/// Among the neighbours, marks an address as known.
 const MAC_KNOWN: u64 = 1 << 63;
 /// Attempts to pay while other packets of the same user do.
 const PAYMENTS: usize = 4;
@@ -142,8 +141,7 @@ fn relay_ip<const IP: usize>(context: &XdpContext) -> Option<u32> {
     };
     let new_udp = [hop.source_port, hop.port, new_bytes.to_be(), new_checksum];
     readdress(&mut ip, &hop.address, new_bytes);
-    let new_ethernet =
-        [next[0], next[1], next[2], ethernet[0], ethernet[1], ethernet[2], ethernet[6]];
+    let new_ethernet = [next[0], next[1], next[2], ethernet[0], ethernet[1], ethernet[2], ethernet[6]];
 
     let shift = if up { i32::from(CHANNEL_BYTES as i16) } else { -i32::from(CHANNEL_BYTES as i16) };
     // SAFETY: the context is the kernel's.
@@ -237,17 +235,13 @@ fn next_hop(hop: &Hop, up: bool, ethernet: &[u16; ETHERNET]) -> Option<[u16; 3]>
         | u64::from(ethernet[3].to_le())
         | u64::from(ethernet[4].to_le()) << 16
         | u64::from(ethernet[5].to_le()) << 32;
-    let neighbours = NEIGHBOURS.get_ptr_mut(hop.neighbours)?;
-    // SAFETY: the entries are numbers that are written as a whole.
-    let (own, other) = unsafe {
-        if up {
-            (&mut (*neighbours).client, (*neighbours).peer)
-        } else {
-            (&mut (*neighbours).peer, (*neighbours).client)
+    let own = NEIGHBOURS.get_ptr_mut(2 * hop.neighbours + u32::from(up))?;
+    let other = *NEIGHBOURS.get(2 * hop.neighbours + u32::from(!up))?;
+    // SAFETY: a number of its map, which is written as a whole.
+    unsafe {
+        if *own != from {
+            *own = from;
         }
-    };
-    if *own != from {
-        *own = from;
     }
     (other != 0).then(|| [(other as u16).to_le(), ((other >> 16) as u16).to_le(), ((other >> 32) as u16).to_le()])
 }
