@@ -1,5 +1,6 @@
 //! The floor of a TURN server: the same sockets and system calls, and nothing that TURN asks for.
 
+use crate::process;
 use anyhow::{Context, Result};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -80,7 +81,7 @@ pub fn run() -> Result<()> {
     std::thread::spawn(|| {
         // The parent's end closes the pipe, however it ends.
         let _ = std::io::stdin().read(&mut [0]);
-        std::process::exit(0);
+        process::terminate(std::process::id());
     });
     relay(&clients, &relays, &ends)
 }

@@ -3,9 +3,6 @@
 
 /// Flows, in each direction; the same number for whole nodes as relay ports.
 pub(crate) const FLOWS_MAX: u32 = 65_536;
-/// Ethernet addresses of the next hops, learned from packets of the flow; 0 until then, the first octet is the lowest.
-/// Each flow has two of these numbers, that of its peer first.
-pub(crate) const NEIGHBOURS_MAX: u32 = 2 * FLOWS_MAX;
 /// Bandwidth budgets, one for each user.
 pub(crate) const BUDGETS_MAX: u32 = 65_536;
 /// Threads that count their packets apart.
@@ -38,7 +35,8 @@ pub(crate) struct Hop {
     /// To clients only, in network order.
     pub(crate) channel: u16,
     pub(crate) shard: u16,
-    /// The place of the neighbours: see [`NEIGHBOURS_MAX`].
+    /// Of the flow: there are the Ethernet addresses of two next hops, learned from its packets and 0 until then, the
+    /// peer's at twice this number and the client's above it. The first octet is the lowest.
     pub(crate) neighbours: u32,
     pub(crate) budget: u32,
     /// In nanoseconds since [`Settings::since_ns`]; later packets are the node's.

@@ -18,9 +18,7 @@ use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use aya_ebpf::programs::XdpContext;
 use core::intrinsics::{AtomicOrdering, atomic_cxchg};
-use layout::{
-    Address, BUDGETS_MAX, BURST_NANOS, COST_FRACTION_BITS, FLOWS_MAX, Hop, Key, NEIGHBOURS_MAX, SHARDS_MAX, Settings,
-};
+use layout::{Address, BUDGETS_MAX, BURST_NANOS, COST_FRACTION_BITS, FLOWS_MAX, Hop, Key, SHARDS_MAX, Settings};
 
 /// Entries are freed only when no packet uses them any more.
 const NO_PREALLOC: u32 = 1;
@@ -31,7 +29,7 @@ static TO_PEERS: HashMap<Key, Hop> = HashMap::with_max_entries(FLOWS_MAX, NO_PRE
 #[map]
 static TO_CLIENTS: HashMap<Key, Hop> = HashMap::with_max_entries(FLOWS_MAX, NO_PREALLOC);
 #[map]
-static NEIGHBOURS: Array<u64> = Array::with_max_entries(NEIGHBOURS_MAX, 0);
+static NEIGHBOURS: Array<u64> = Array::with_max_entries(2 * FLOWS_MAX, 0);
 #[map]
 static BUDGETS: Array<u64> = Array::with_max_entries(BUDGETS_MAX, MMAPABLE);
 #[map]
