@@ -211,7 +211,7 @@ pub(crate) struct Edge {
     pub(crate) turn_urls: Vec<String>,
 }
 
-/// Whether the kernel relays ChannelData, and where in it.
+/// The part of the kernel that relays ChannelData.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Xdp {
     Off,
@@ -256,13 +256,10 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
         urls: arguments.urls,
     };
     let edge = edge(&mut reader, set, addresses());
-    if tls.is_some() && tls_name.is_none() && edge.as_ref().is_some_and(|edge| edge.says_no_tls()) {
+    if tls.is_some() && tls_name.is_none() && edge.as_ref().is_some_and(Edge::says_no_tls) {
         reader.mistake("tls-name", "must be set, or clients get no turns: URL");
     }
-    let relay_bind = match arguments.relay_bind {
-        Some(text) => reader.value("relay-bind", &text, families),
-        None => relay,
-    };
+    let relay_bind = arguments.relay_bind.map_or(relay, |text| reader.value("relay-bind", &text, families));
     let relay_ports = reader.value("relay-ports", &arguments.relay_ports, ports);
     let keys = reader.required("keys", arguments.keys, |text| TurnKeys::parse(text).map_err(|error| error.to_string()));
     let realm = reader.value("realm", &arguments.realm, realm);

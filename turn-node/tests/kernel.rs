@@ -156,7 +156,7 @@ fn relays(mode: &str) -> Result<()> {
     assert_eq!(pair.client.bind(CHANNEL + 1, "10.8.0.1:7".parse()?)?, Answer::Refused(403));
     pair.greet()?;
     relayed += 1;
-    // What ends, ends at once.
+    // An end comes at once.
     assert_eq!(pair.client.refresh(0)?, Answer::Success(None));
     pair.up(b"after the end")?;
     pair.down(b"after the end")?;

@@ -1,4 +1,4 @@
-//! What a server tells its shell: side effects, and the routes of data.
+//! The server's words to its shell: side effects, and the routes of data.
 
 use crate::allocation::{AllocationId, Transport};
 use crate::connection::ConnectionId;

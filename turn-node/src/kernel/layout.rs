@@ -1,4 +1,4 @@
-//! What the program in the kernel and the node share: the entries of its maps. Also compiled for BPF, so nothing here
+//! The entries of the maps that the program in the kernel and the node share. Also compiled for BPF, so nothing here
 //! needs the standard library.
 
 /// Flows, in each direction; the same number for whole nodes as relay ports.

@@ -69,50 +69,27 @@ pub fn relay(context: XdpContext) -> u32 {
     relayed.unwrap_or(XDP_PASS)
 }
 
-/// `IP` is the length of the IP header in words. `None` if the packet is the node's.
+/// A packet that may belong to a flow. `IP` is the length of the IP header in words.
+struct Arrival<const IP: usize> {
+    ethernet: [u16; ETHERNET],
+    ip: [u16; IP],
+    udp: [u16; UDP],
+    /// The header before a client's data.
+    channel: [u16; 2],
+    /// True if it comes from a client.
+    up: bool,
+    key: Key,
+    data_bytes: u16,
+}
+
+/// `None` if the packet is the node's.
 #[inline(always)]
 fn relay_ip<const IP: usize>(context: &XdpContext) -> Option<u32> {
-    let (start, end) = (context.data(), context.data_end());
-    if start + 2 * (ETHERNET + IP + UDP) + usize::from(CHANNEL_BYTES) > end {
-        return None;
-    }
-    // SAFETY: all of these are within the packet, which begins at an even address.
-    let (ethernet, mut ip, udp, channel) = unsafe {
-        (
-            *(start as *const [u16; ETHERNET]),
-            *((start + 2 * ETHERNET) as *const [u16; IP]),
-            *((start + 2 * (ETHERNET + IP)) as *const [u16; UDP]),
-            *((start + 2 * (ETHERNET + IP + UDP)) as *const [u16; 2]),
-        )
-    };
     let settings = SETTINGS.get(0)?;
-    let payload_bytes = usual(&ip)?;
-    let (from, to) = addresses(&ip);
-    let own = if IP == V4 { &settings.v4 } else { &settings.v6 };
-    let [source, destination, udp_length, checksum] = udp;
-    let udp_bytes = u16::from_be(udp_length);
-    // A group's frame has the lowest bit of its first octet set.
-    let to_group = ethernet[0].to_ne_bytes()[0] & 1 == 1;
-    let has_checksum = checksum != 0;
-    if to != *own || to_group || udp_bytes != payload_bytes || (IP == V6 && !has_checksum) {
-        return None;
-    }
-    if start + 2 * (ETHERNET + IP) + usize::from(udp_bytes) > end {
-        return None;
-    }
-    let up = destination == settings.port;
-    let (key, data_bytes) = if up {
-        let [number, length] = channel.map(u16::from_be);
-        // RFC 8656 §12: numbers from 0x4000 to 0x4fff. Padding is unusual over UDP.
-        if number >> 12 != 4 || length == 0 || udp_bytes != UDP_BYTES + CHANNEL_BYTES + length {
-            return None;
-        }
-        (Key { address: from, port: source, selector: channel[0] }, length)
-    } else {
-        (Key { address: from, port: source, selector: destination }, udp_bytes - UDP_BYTES)
-    };
+    let arrival = read::<IP>(context, settings)?;
+    let Arrival { ethernet, mut ip, channel, up, data_bytes, .. } = arrival;
     // SAFETY: entries are replaced as a whole, and freed when no packet uses them.
-    let hop = unsafe { if up { TO_PEERS.get(&key) } else { TO_CLIENTS.get(&key) } }?;
+    let hop = unsafe { if up { TO_PEERS.get(&arrival.key) } else { TO_CLIENTS.get(&arrival.key) } }?;
     let next = next_hop(hop, up, &ethernet)?;
     if !up && !fits(context) {
         return None;
@@ -121,23 +98,7 @@ fn relay_ip<const IP: usize>(context: &XdpContext) -> Option<u32> {
 
     let new_bytes = if up { UDP_BYTES + data_bytes } else { UDP_BYTES + CHANNEL_BYTES + data_bytes };
     let header = if up { channel } else { [hop.channel, data_bytes.to_be()] };
-    // RFC 1624: a checksum changes by the words that leave and the words that come. The length counts twice, because
-    // the pseudo header has it too; the node's own address only changes places.
-    let mut sum = u32::from(!checksum);
-    sum += u32::from(!source) + u32::from(!destination) + 2 * u32::from(!udp_length);
-    sum += u32::from(hop.source_port) + u32::from(hop.port) + 2 * u32::from(new_bytes.to_be());
-    for word in 0..8 {
-        sum += u32::from(!from[word]) + u32::from(hop.address[word]);
-    }
-    for word in header {
-        sum += u32::from(if up { !word } else { word });
-    }
-    let new_checksum = match (has_checksum, !fold(sum)) {
-        (false, _) => 0,
-        (true, 0) => 0xffff,
-        (true, sum) => sum,
-    };
-    let new_udp = [hop.source_port, hop.port, new_bytes.to_be(), new_checksum];
+    let new_udp = readdressed(&arrival, hop, header, new_bytes);
     readdress(&mut ip, &hop.address, new_bytes);
     let new_ethernet = [next[0], next[1], next[2], ethernet[0], ethernet[1], ethernet[2], ethernet[6]];
 
@@ -147,9 +108,8 @@ fn relay_ip<const IP: usize>(context: &XdpContext) -> Option<u32> {
         return Some(XDP_DROP);
     }
     let (start, end) = (context.data(), context.data_end());
-    if start + 2 * (ETHERNET + IP + UDP) + usize::from(CHANNEL_BYTES) > end && !up
-        || start + 2 * (ETHERNET + IP + UDP) > end
-    {
+    let headers = 2 * (ETHERNET + IP + UDP);
+    if start + headers + usize::from(CHANNEL_BYTES) > end && !up || start + headers > end {
         return Some(XDP_DROP);
     }
     // SAFETY: all of these are within the packet, which begins at an even address.
@@ -158,7 +118,7 @@ fn relay_ip<const IP: usize>(context: &XdpContext) -> Option<u32> {
         *((start + 2 * ETHERNET) as *mut [u16; IP]) = ip;
         *((start + 2 * (ETHERNET + IP)) as *mut [u16; UDP]) = new_udp;
         if !up {
-            *((start + 2 * (ETHERNET + IP + UDP)) as *mut [u16; 2]) = header;
+            *((start + headers) as *mut [u16; 2]) = header;
         }
     }
     if let Some(relayed) = RELAYED.get_ptr_mut(hop.shard.into()) {
@@ -166,6 +126,72 @@ fn relay_ip<const IP: usize>(context: &XdpContext) -> Option<u32> {
         unsafe { *relayed += 1 };
     }
     Some(XDP_TX)
+}
+
+/// `None` for everything unusual.
+#[inline(always)]
+fn read<const IP: usize>(context: &XdpContext, settings: &Settings) -> Option<Arrival<IP>> {
+    let (start, end) = (context.data(), context.data_end());
+    if start + 2 * (ETHERNET + IP + UDP) + usize::from(CHANNEL_BYTES) > end {
+        return None;
+    }
+    // SAFETY: all of these are within the packet, which begins at an even address.
+    let (ethernet, ip, udp, channel) = unsafe {
+        (
+            *(start as *const [u16; ETHERNET]),
+            *((start + 2 * ETHERNET) as *const [u16; IP]),
+            *((start + 2 * (ETHERNET + IP)) as *const [u16; UDP]),
+            *((start + 2 * (ETHERNET + IP + UDP)) as *const [u16; 2]),
+        )
+    };
+    let payload_bytes = usual(&ip)?;
+    let (address, to) = addresses(&ip);
+    let own = if IP == V4 { &settings.v4 } else { &settings.v6 };
+    let [port, destination, udp_length, checksum] = udp;
+    let udp_bytes = u16::from_be(udp_length);
+    // A group's frame has the lowest bit of its first octet set.
+    let to_group = ethernet[0].to_ne_bytes()[0] & 1 == 1;
+    if to != *own || to_group || udp_bytes != payload_bytes || (IP == V6 && checksum == 0) {
+        return None;
+    }
+    if start + 2 * (ETHERNET + IP) + usize::from(udp_bytes) > end {
+        return None;
+    }
+    let up = destination == settings.port;
+    let (selector, data_bytes) = if up {
+        let [number, length] = channel.map(u16::from_be);
+        // RFC 8656 §12: numbers from 0x4000 to 0x4fff. Padding is unusual over UDP.
+        if number >> 12 != 4 || length == 0 || udp_bytes != UDP_BYTES + CHANNEL_BYTES + length {
+            return None;
+        }
+        (channel[0], length)
+    } else {
+        (destination, udp_bytes - UDP_BYTES)
+    };
+    Some(Arrival { ethernet, ip, udp, channel, up, key: Key { address, port, selector }, data_bytes })
+}
+
+/// The UDP header of the packet that goes on. By RFC 1624, its checksum changes by the words that leave and the words
+/// that come. The length counts twice, because the pseudo header has it too; the node's own address only changes places.
+#[inline(always)]
+fn readdressed<const IP: usize>(arrival: &Arrival<IP>, hop: &Hop, header: [u16; 2], new_bytes: u16) -> [u16; UDP] {
+    let [source, destination, length, checksum] = arrival.udp;
+    let new_length = new_bytes.to_be();
+    let mut sum = u32::from(!checksum);
+    sum += u32::from(!source) + u32::from(!destination) + 2 * u32::from(!length);
+    sum += u32::from(hop.source_port) + u32::from(hop.port) + 2 * u32::from(new_length);
+    for word in 0..8 {
+        sum += u32::from(!arrival.key.address[word]) + u32::from(hop.address[word]);
+    }
+    for word in header {
+        sum += u32::from(if arrival.up { !word } else { word });
+    }
+    let new_checksum = match (checksum != 0, !fold(sum)) {
+        (false, _) => 0,
+        (true, 0) => 0xffff,
+        (true, sum) => sum,
+    };
+    [hop.source_port, hop.port, new_length, new_checksum]
 }
 
 /// Bytes after the IP header, if it has no options, extensions or fragments, and is not at its last hop.

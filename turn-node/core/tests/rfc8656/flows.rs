@@ -19,7 +19,7 @@ fn world(policy: TurnPolicy) -> (World, Client) {
     (world, ada)
 }
 
-/// What changed since the last call, as seconds from now to peers and to clients.
+/// Changes since the last call, as seconds from now to peers and to clients.
 fn changes(world: &mut World) -> Vec<(Option<u64>, Option<u64>)> {
     world.drain();
     let seconds = |at: std::time::Instant| at.saturating_duration_since(world.now.instant).as_secs();
