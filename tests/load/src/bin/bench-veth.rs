@@ -23,6 +23,9 @@ const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
 /// Most of coturn's cost that a packet may have in the kernel.
 const RATIO_MAX: f64 = 0.25;
+/// Use of the machine by others that voids a round.
+const OTHERS_MAX: f64 = 0.1;
+const LOOK: Duration = Duration::from_millis(300);
 /// More loss than this voids a round.
 const LOSS_MAX: f64 = 0.001;
 const CLIENTS: usize = 50;
@@ -137,6 +140,14 @@ struct Lines {
 
 impl Lines {
     fn round(&self, case: Case) -> Result<Round> {
+        if self.is_strict {
+            let (idle, start) = (idle_ns()?, Instant::now());
+            std::thread::sleep(LOOK);
+            let others = 1.0 - (idle_ns()? - idle) / (start.elapsed().as_nanos() as f64 * cores());
+            if others > OTHERS_MAX {
+                bail!("others use {others:.2} of the machine");
+            }
+        }
         let one = |line: &Line, name| line.round(case.burst, self.time, self.is_strict).context(name);
         let floor = one(&self.floor, "the floor")?;
         let kernel = one(if case.mode == "native" { &self.native } else { &self.generic }, case.mode)? - floor;
