@@ -155,7 +155,9 @@ impl Place {
         };
         let [v4, v6] = relays.map(|relay| relay.filter(suits));
         if v4.is_none() && v6.is_none() {
-            bail!("{interface} is the loopback interface, has several addresses, or not those of --listen and --relay-bind");
+            bail!(
+                "{interface} is the loopback interface, has several addresses, or not those of --listen and --relay-bind"
+            );
         }
         Ok(Self { interface, v4, v6, port: config.listen.port() })
     }
