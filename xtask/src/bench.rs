@@ -163,12 +163,17 @@ fn viewers(_: &Workspace, tools: &Tools, options: &Options) -> Result<Command> {
     Ok(command)
 }
 
-/// `tests/browser` starts the Worker, a node and Chromium.
-fn join(workspace: &Workspace, tools: &Tools, _: &Options) -> Result<Command> {
+/// `tests/browser` starts the Worker as deployed, a node and Chromium.
+fn join(workspace: &Workspace, tools: &Tools, options: &Options) -> Result<Command> {
     build::stack(workspace, tools)?;
+    build::build(workspace, tools, Part::Edge, Flavour::Release)?;
     setup::for_browsers(tools)?;
     let mut command = tools.command("node");
     command.arg(workspace.path("tests/browser/bench-join.mjs"));
+    if !options.smoke {
+        build::build(workspace, tools, Part::MediaNode, Flavour::Release)?;
+        command.env("ROTUNDA_MEDIA_NODE", Program::MediaNode.path(workspace, Flavour::Release));
+    }
     Ok(command)
 }
 
