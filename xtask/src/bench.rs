@@ -68,14 +68,15 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             lines.extend(measure(workspace, options, "measure viewers", viewers)?);
             lines
         }
-        Name::Turn => measure(workspace, options, "measure turn", |workspace, tools, options| {
-            setup::for_relaying(tools)?;
-            let mut command = load("bench-turn", &[("--turn-node", Program::TurnNode)])(workspace, tools, options)?;
-            if let Some(coturn) = &options.coturn {
-                command.arg("--coturn").arg(std::path::absolute(coturn)?);
+        Name::Turn => {
+            let mut lines = measure(workspace, options, "measure turn", relay("bench-turn"))?;
+            if setup::may_relay_in_kernel() {
+                lines.extend(measure(workspace, options, "measure turn in the kernel", relay("bench-veth"))?);
+            } else {
+                progress::skip("measure turn in the kernel", setup::KERNEL_NEEDS);
             }
-            Ok(command)
-        })?,
+            lines
+        }
         Name::Recording => {
             let programs = [node, ("--storage", Program::Storage)];
             measure(workspace, options, "measure recording", load("bench-recording", &programs))?
@@ -134,6 +135,18 @@ fn load(bench: &str, programs: &[(&str, Program)]) -> impl FnOnce(&Workspace, &T
         command.current_dir(workspace.root());
         for (argument, program) in programs {
             command.arg(argument).arg(program.path(workspace, flavour));
+        }
+        Ok(command)
+    }
+}
+
+/// Our TURN node and coturn.
+fn relay(bench: &'static str) -> impl FnOnce(&Workspace, &Tools, &Options) -> Result<Command> {
+    move |workspace, tools, options| {
+        setup::for_relaying(tools)?;
+        let mut command = load(bench, &[("--turn-node", Program::TurnNode)])(workspace, tools, options)?;
+        if let Some(coturn) = &options.coturn {
+            command.arg("--coturn").arg(std::path::absolute(coturn)?);
         }
         Ok(command)
     }
