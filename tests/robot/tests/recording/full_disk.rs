@@ -2,7 +2,7 @@
 
 use super::host::{Host, join_as_viewer, see_frames};
 use super::playable::{Playable, run};
-use super::ready;
+use super::{own_path, ready};
 use robot::Robot;
 use serde_json::json;
 use shared::ErrorCode;
@@ -28,7 +28,7 @@ fn small_disk(name: &str) -> Option<PathBuf> {
     if let Ok(disk) = std::env::var(DISK) {
         return Some(disk.into());
     }
-    let disk = std::env::temp_dir().join(format!("rotunda-disk-{}", std::process::id()));
+    let disk = own_path("disk");
     fs::create_dir_all(&disk).expect("a folder");
     let namespaces: &[&str] =
         if run("id", &["-u"]).trim() == "0" { &["--mount"] } else { &["--user", "--map-root-user", "--mount"] };
