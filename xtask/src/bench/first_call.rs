@@ -28,7 +28,8 @@ const COMPILED: [&str; 2] = ["debug", "wasm32-unknown-unknown/debug"];
 /// Returns one line of JSON per case. Packages of cargo and npm in this machine's caches are not downloaded again.
 /// `smoke` takes over what this repository has compiled: cargo then builds only the clone's own crates.
 pub(crate) fn run(workspace: &Workspace, smoke: bool) -> Result<Vec<String>> {
-    let folder = workspace.target().join("first-call");
+    // Inside the repository, cargo would read both its settings and those of the clone.
+    let folder = std::env::temp_dir().join("rotunda-first-call");
     clone(workspace, &folder)?;
     if smoke {
         for compiled in COMPILED {
