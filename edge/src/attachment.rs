@@ -72,6 +72,7 @@ mod tests {
             attributes: Attributes::new(),
             bandwidth: Bandwidth { send_bps_max: Some(u32::MAX), receive_bps_max: Some(u32::MAX) },
             participants_max: Some(u32::MAX),
+            template: Some(TemplateName::parse(&"t".repeat(TemplateName::BYTES_MAX)).expect("valid")),
             jti: Some(TokenId::parse(&"j".repeat(TokenId::BYTES_MAX)).expect("valid")),
             jti_until: Some(UnixMillis(1 << 53)),
             guest: Some(Guest {

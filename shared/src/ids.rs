@@ -139,6 +139,12 @@ text_id!(
     /// A deployment region, for instance `eu-central`.
     Region, "region", 32, "-"
 );
+
+impl Region {
+    /// Names no region: as a room's wish, the one nearest to its first participant.
+    pub const NEAREST: &str = "nearest";
+}
+
 text_id!(
     /// The client's id for one attempt to join, which makes repeating it harmless.
     AttemptId, "attempt", 64, "-_"
@@ -172,6 +178,10 @@ impl Default for RoleName {
     }
 }
 
+text_id!(
+    /// The name of a template: rules of the deployment for a new room.
+    TemplateName, "template", 32, "-_."
+);
 text_id!(
     /// The name or the value of one of a participant's attributes.
     Attribute, "attribute", 32, "-_.:@"

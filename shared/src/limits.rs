@@ -114,6 +114,8 @@ pub const TOKEN_ISSUERS_MAX: usize = 8;
 pub const TOKEN_PUBLIC_KEYS_MAX: usize = 8;
 /// Roles of a deployment, built-in ones included.
 pub const ROLES_MAX: usize = 32;
+/// Templates of a deployment, which the Worker reads at its start.
+pub const TEMPLATES_MAX: usize = 32;
 /// Attributes of a participant; everybody in the room sees them, and a socket's attachment holds them.
 pub const ATTRIBUTES_PER_PARTICIPANT_MAX: usize = 4;
 /// Attributes and values to which a deployment gives a role.

@@ -12,10 +12,10 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
     let room = |change| Verb::UpdateRoom { change };
     let grants = |grants| ParticipantChange { grants: Some(grants_of(grants)), ..ParticipantChange::default() };
     let verb = match words {
-        ["creates"] => return Ask::Create { change: RoomChange::default() },
+        ["creates"] => return Ask::Create { change: RoomChange::default(), template: None },
         ["creates", max] => {
             let change = RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() };
-            return Ask::Create { change };
+            return Ask::Create { change, template: None };
         }
         ["records"] => return Ask::Recordings { request: RecordingAsk::Start, by: None },
         ["stops", number] => {
@@ -39,8 +39,15 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         ["forgets", number] => {
             return Ask::Recordings { request: RecordingAsk::Forget { recording: recording(number) }, by: None };
         }
-        ["creates", "with", json @ ..] => return Ask::Create { change: rules_of(json) },
-        ["creates", "for", ms] => return Ask::Create { change: schedule(stage, ms) },
+        ["creates", "with", json @ ..] => return Ask::Create { change: rules_of(json), template: None },
+        ["creates", "for", ms] => return Ask::Create { change: schedule(stage, ms), template: None },
+        ["creates", "by", name, json @ ..] => {
+            let template = Some(name.parse().expect("a name"));
+            return Ask::Create {
+                change: if json.is_empty() { RoomChange::default() } else { rules_of(json) },
+                template,
+            };
+        }
         ["lists", "acts"] => return Ask::Audit { before: None, limit: 100 },
         ["lists", "acts", "before", number] => return Ask::Audit { before: number.parse().ok(), limit: 2 },
         ["lists", "calls"] => return Ask::Calls,

@@ -10,7 +10,7 @@ use crate::room::state::bans::Judge;
 use crate::room::state::meta::Meta;
 use shared::signal::{CallInfo, CallState, RoomChange};
 use shared::token::Grants;
-use shared::{ErrorCode, ParticipantId, UnixMillis, api, limits};
+use shared::{ErrorCode, ParticipantId, TemplateName, UnixMillis, api, limits};
 
 pub(crate) fn asked(cx: &mut Context<'_>, request: u64, ask: Ask) {
     let answer = answer(cx, ask).unwrap_or_else(|code| Answer::Refused { code });
@@ -19,7 +19,7 @@ pub(crate) fn asked(cx: &mut Context<'_>, request: u64, ask: Ask) {
 
 fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
     match ask {
-        Ask::Create { change } => Ok(create(cx, &change)),
+        Ask::Create { change, template } => create_by(cx, template.as_ref(), &change),
         Ask::Enter { participant, from, made } => {
             check_banned(cx, &participant, from.as_deref(), made)?;
             Ok(create(cx, &RoomChange::default()))
@@ -105,6 +105,19 @@ fn outlives(state: &State, ask: &Ask) -> bool {
     }
 }
 
+fn create_by(cx: &mut Context<'_>, template: Option<&TemplateName>, change: &RoomChange) -> Result<Answer, ErrorCode> {
+    let template = template.map(|name| cx.config.templates.get(name).ok_or(ErrorCode::UnknownTemplate)).transpose()?;
+    moderate::check_region(cx, change).map_err(|error| error.code())?;
+    let is_new = !cx.state.exists();
+    let answer = create(cx, template.unwrap_or(change));
+    if !is_new || template.is_none() {
+        return Ok(answer);
+    }
+    moderate::update_room(cx.state, change);
+    progress::settle(cx);
+    Ok(shown(cx.state, true))
+}
+
 fn create(cx: &mut Context<'_>, change: &RoomChange) -> Answer {
     if cx.state.exists() {
         return shown(cx.state, false);
@@ -156,6 +169,7 @@ fn shown(state: &State, made: bool) -> Answer {
         features: info.features,
         quality: info.quality,
         duplicates: rules.duplicates,
+        region: rules.region,
         lobby: rules.lobby,
         invited: rules.invited,
     };

@@ -5,7 +5,7 @@ use crate::room::context::Context;
 use crate::room::handle::ban::Newcomer;
 use crate::room::handle::negotiation::{Negotiation, NegotiationError};
 use crate::room::handle::token::TokenError;
-use crate::room::handle::{admission, assignment, ban, presence, progress, serve, session, standing, token};
+use crate::room::handle::{admission, assignment, ban, moderate, presence, progress, serve, session, standing, token};
 use crate::room::outbox::{Reason, Reply};
 use crate::room::state::State;
 use crate::room::state::members::{Member, Waiting};
@@ -16,9 +16,9 @@ use crate::room::state::sessions::{self, MediaSession};
 use crate::room::state::standings::Known;
 use crate::room::state::tracks::Track;
 use crate::session_description::Offer;
-use shared::signal::{EdgeToClient, TrackIntent, close_code};
+use shared::signal::{EdgeToClient, RoomChange, TrackIntent, close_code};
 use shared::token::JoinClaims;
-use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, limits};
+use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, TemplateName, limits};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JoinError {
@@ -26,6 +26,10 @@ pub(crate) enum JoinError {
     AlreadyJoined,
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error("there is no room, and the token does not grant creating it")]
+    UnknownRoom,
+    #[error("there is no template {0}")]
+    UnknownTemplate(TemplateName),
     #[error("a moderator banned the participant, or a guest at the same address")]
     Banned,
     #[error("the call has not started")]
@@ -51,6 +55,8 @@ impl Reason for JoinError {
         match self {
             Self::AlreadyJoined => ErrorCode::AlreadyJoined,
             Self::Token(error) => error.code(),
+            Self::UnknownRoom => ErrorCode::UnknownRoom,
+            Self::UnknownTemplate(_) => ErrorCode::UnknownTemplate,
             Self::Banned => ErrorCode::Banned,
             Self::NotStarted => ErrorCode::NotStarted,
             Self::NotInvited => ErrorCode::NotInvited,
@@ -96,6 +102,42 @@ pub(crate) fn join(
     if ban::keeps_out(cx.state, cx.now, &Newcomer { participant: &claims.sub, from, token }) {
         return Err(JoinError::Banned);
     }
+    let is_new = create(cx, claims)?;
+    let joined = enter(cx, asker, attempt, &offer, intents);
+    if joined.is_err() && is_new {
+        cx.state.meta.remove(&());
+    }
+    joined
+}
+
+/// The first join creates the room, if its token grants that, before the rules of its template are asked; true if it has.
+fn create(cx: &mut Context<'_>, claims: &JoinClaims) -> Result<bool, JoinError> {
+    if cx.state.exists() {
+        return Ok(false);
+    }
+    if !admission::grants_of(cx.state, claims).create {
+        return Err(JoinError::UnknownRoom);
+    }
+    let unknown = |name: &TemplateName| JoinError::UnknownTemplate(name.clone());
+    let template = claims.template.as_ref();
+    let template = template.map(|name| cx.config.templates.get(name).ok_or_else(|| unknown(name))).transpose()?;
+    cx.state.meta.insert((), Meta::new(admission::participants_max(claims), cx.now));
+    if let Some(template) = template {
+        let participants_max = claims.participants_max.or(template.participants_max);
+        moderate::update_room(cx.state, &RoomChange { participants_max, ..template.clone() });
+    }
+    Ok(true)
+}
+
+/// Admits a participant to a room that exists.
+fn enter(
+    cx: &mut Context<'_>,
+    asker: Asker<'_>,
+    attempt: AttemptId,
+    offer: &Offer,
+    intents: &[TrackIntent],
+) -> Result<(), JoinError> {
+    let claims = asker.claims;
     if !admission::is_invited(cx.state, claims) {
         return Err(JoinError::NotInvited);
     }
@@ -111,18 +153,20 @@ pub(crate) fn join(
     if !admission::has_room_for(cx.state, claims) {
         return Err(JoinError::RoomFull);
     }
-    if !intents.is_empty() && !admission::has_room_for_publisher(cx.state, &claims.sub, from) {
+    if !intents.is_empty()
+        && !admission::has_room_for_publisher(cx.state, &claims.sub, admission::guest_address(claims))
+    {
         return Err(JoinError::TooManyPublishers);
     }
     let grants = admission::grants_of(cx.state, claims);
     let rules = cx.state.rules();
-    let negotiation = Negotiation { offer: &offer, intents, grants, rules: &rules, before: &[], keeps_ssrcs: false };
+    let negotiation = Negotiation { offer, intents, grants, rules: &rules, before: &[], keeps_ssrcs: false };
     negotiation.check()?;
     let session = sessions::mint_id(cx.random).ok_or(JoinError::NoSession)?;
     token::note_used(cx.state, claims, &attempt);
     let tracks = tracks_for(cx, claims, intents);
     let sections = negotiation.answer(&tracks, cx.random);
-    let negotiated = Negotiated::new(&offer, sections, cx.random);
+    let negotiated = Negotiated::new(offer, sections, cx.random);
     session::open(cx.state, &session, MediaSession::new(claims.sub.clone(), 1), negotiated);
     admit(cx, asker, attempt, session, tracks);
     match cx.state.usable() {
@@ -254,12 +298,8 @@ fn next_order(state: &mut State) -> u64 {
     meta.next_order
 }
 
-/// Turns a join's intents into published tracks; the first join creates the room.
+/// Turns a join's intents into published tracks.
 fn tracks_for(cx: &mut Context<'_>, claims: &JoinClaims, intents: &[TrackIntent]) -> Vec<Track> {
-    if cx.state.meta().is_none() {
-        let participants_max = admission::participants_max(claims);
-        cx.state.meta.insert((), Meta::new(participants_max, cx.now));
-    }
     progress::begin_again(cx.state, cx.now);
     if let Some(meta) = cx.state.meta_mut() {
         (meta.empty_since, meta.reload_until) = (None, None);

@@ -1,6 +1,5 @@
 //! Requests of a moderator or of the application's server for a room: remove, mute, change, lock, end.
 
-use crate::roles;
 use crate::room::asks::Verb;
 use crate::room::context::{Caller, Context};
 use crate::room::handle::{audit, ban, end, guest, host, leave, mute, pause, rules, standing, start};
@@ -8,8 +7,9 @@ use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
 use crate::room::state::members::Member;
+use crate::{roles, templates};
 use shared::signal::{CallEnd, CallState, ParticipantChange, RoomChange};
-use shared::{ErrorCode, ParticipantId, RoleName, TrackId, UnixMillis, limits};
+use shared::{ErrorCode, ParticipantId, Region, RoleName, TrackId, UnixMillis, limits};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ModerationError {
@@ -37,6 +37,8 @@ pub(crate) enum ModerationError {
     MayNotRaiseLimits { participant: ParticipantId },
     #[error("the call is {state}")]
     WrongState { state: &'static str },
+    #[error("there is no region {region}")]
+    UnknownRegion { region: Region },
     #[error("the room has {} bans already", limits::BANS_PER_ROOM_MAX)]
     TooManyBans,
 }
@@ -56,6 +58,7 @@ impl Reason for ModerationError {
             Self::UnknownTrack { .. } => ErrorCode::UnknownTrack,
             Self::UnknownBan { .. } => ErrorCode::UnknownBan,
             Self::TooManyBans => ErrorCode::TooManyBans,
+            Self::UnknownRegion { .. } => ErrorCode::UnknownRegion,
             Self::WrongState { .. } => ErrorCode::WrongState,
         }
     }
@@ -147,6 +150,7 @@ pub(crate) fn check_verb(cx: &Context<'_>, judge: Judge, verb: &Verb) -> Result<
         Verb::Pause { .. } => check_call(state, pause::may_pause),
         Verb::Resume => check_call(state, pause::may_resume),
         Verb::UpdateRoom { change } => {
+            check_region(cx, change)?;
             let is_seen = |id: &ParticipantId| state.members.get(id).is_some_and(|member| !member.grants.hidden);
             let absent = change.spotlight.iter().flatten().find(|participant| !is_seen(participant));
             let unknown =
@@ -155,6 +159,12 @@ pub(crate) fn check_verb(cx: &Context<'_>, judge: Judge, verb: &Verb) -> Result<
         }
         Verb::End { .. } => Ok(()),
     }
+}
+
+/// Returns an error if the room would wish for a region that the deployment does not have.
+pub(crate) fn check_region(cx: &Context<'_>, change: &RoomChange) -> Result<(), ModerationError> {
+    let unknown = change.region.as_ref().filter(|region| !templates::knows(&cx.config.regions, region));
+    unknown.map_or(Ok(()), |region| Err(ModerationError::UnknownRegion { region: region.clone() }))
 }
 
 fn check_call(state: &State, may: impl Fn(CallState) -> bool) -> Result<(), ModerationError> {

@@ -1,9 +1,9 @@
 //! The rules of a room.
 
 use serde::{Deserialize, Serialize};
-use shared::ParticipantId;
 use shared::signal::{Duplicates, Features, QualityProfile, RoomType, TrackSource};
 use shared::sorted::SortedSet;
+use shared::{ParticipantId, Region};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -13,6 +13,9 @@ pub(crate) struct Rules {
     pub(crate) features: Features,
     pub(crate) quality: Option<QualityProfile>,
     pub(crate) duplicates: Duplicates,
+    /// `None` for the region nearest to the first participant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<Region>,
     /// True if guests wait for a moderator.
     pub(crate) lobby: bool,
     pub(crate) invited: SortedSet<ParticipantId>,
