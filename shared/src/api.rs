@@ -34,6 +34,7 @@ pub struct TokenRequest {
     /// The room that the token is for; it need not exist.
     pub room: RoomId,
     /// The participant's id.
+    #[cfg_attr(feature = "openapi", schemars(regex(pattern = r"^[A-Za-z0-9\-_.:@]+$")))]
     pub participant: ParticipantId,
     /// Display name.
     #[serde(default)]
@@ -390,6 +391,9 @@ impl Bounds for TokenRequest {
             return Err("lifetime_s is out of bounds");
         }
         Text::Name.check(&self.name)?;
+        if !self.participant.is_identity() {
+            return Err("participant must not contain ~");
+        }
         if self.attributes.len() > limits::ATTRIBUTES_PER_PARTICIPANT_MAX {
             return Err("attributes has too many names");
         }

@@ -15,7 +15,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, RoleName, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 39] = [
+const SCRIPTS: [&str; 40] = [
     "join",
     "mute",
     "slots",
@@ -55,6 +55,7 @@ const SCRIPTS: [&str; 39] = [
     "held",
     "audit",
     "template",
+    "seats",
 ];
 
 #[test]

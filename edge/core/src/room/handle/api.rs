@@ -113,7 +113,9 @@ fn create_by(cx: &mut Context<'_>, template: Option<&TemplateName>, change: &Roo
     if !is_new || template.is_none() {
         return Ok(answer);
     }
-    moderate::update_room(cx.state, change);
+    if let Some(meta) = cx.state.meta_mut() {
+        meta.change(change);
+    }
     progress::settle(cx);
     Ok(shown(cx.state, true))
 }
@@ -122,13 +124,13 @@ fn create(cx: &mut Context<'_>, change: &RoomChange) -> Answer {
     if cx.state.exists() {
         return shown(cx.state, false);
     }
-    let meta = Meta {
+    let mut meta = Meta {
         empty_since: Some(cx.now),
         empty_timeout_ms: limits::CREATED_ROOM_LIFETIME_MS,
         ..Meta::new(limits::PARTICIPANTS_PER_ROOM_DEFAULT, cx.now)
     };
+    meta.change(change);
     cx.state.meta.insert((), meta);
-    moderate::update_room(cx.state, change);
     progress::settle(cx);
     shown(cx.state, true)
 }
@@ -150,7 +152,7 @@ fn shown(state: &State, made: bool) -> Answer {
     let info = state.room_info();
     let (created_at, empty_timeout_ms) =
         state.meta().map_or_else(Default::default, |meta| (meta.created_at, meta.empty_timeout_ms));
-    let rules = state.rules();
+    let of_room = state.rules();
     let room = api::Room {
         name: state.id.clone(),
         created_at,
@@ -168,10 +170,10 @@ fn shown(state: &State, made: bool) -> Answer {
         public: info.public,
         features: info.features,
         quality: info.quality,
-        duplicates: rules.duplicates,
-        region: rules.region,
-        lobby: rules.lobby,
-        invited: rules.invited,
+        duplicates: of_room.duplicates,
+        region: of_room.region,
+        lobby: of_room.lobby,
+        invited: of_room.invited,
     };
     Answer::Room { room, made }
 }

@@ -5,7 +5,7 @@ use crate::room::context::Context;
 use crate::room::handle::ban::Newcomer;
 use crate::room::handle::negotiation::{Negotiation, NegotiationError};
 use crate::room::handle::token::TokenError;
-use crate::room::handle::{admission, assignment, ban, moderate, presence, progress, serve, session, standing, token};
+use crate::room::handle::{admission, assignment, ban, presence, progress, serve, session, standing, token};
 use crate::room::outbox::{Reason, Reply};
 use crate::room::state::State;
 use crate::room::state::members::{Member, Waiting};
@@ -16,7 +16,7 @@ use crate::room::state::sessions::{self, MediaSession};
 use crate::room::state::standings::Known;
 use crate::room::state::tracks::Track;
 use crate::session_description::Offer;
-use shared::signal::{EdgeToClient, RoomChange, TrackIntent, close_code};
+use shared::signal::{Duplicates, EdgeToClient, RoomChange, TrackIntent, close_code};
 use shared::token::JoinClaims;
 use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, TemplateName, limits};
 
@@ -87,8 +87,10 @@ pub(crate) fn join(
     offer: &str,
     intents: &[TrackIntent],
 ) -> Result<(), JoinError> {
-    let claims = asker.claims;
     let offer = Offer::read(offer).map_err(NegotiationError::from)?;
+    let sub = seat(cx.state, &asker, &attempt).ok_or(JoinError::Duplicate)?;
+    let claims = &JoinClaims { sub, ..asker.claims.clone() };
+    let asker = Asker { claims, ..asker };
     if is_repeated(cx.state, &claims.sub, &attempt, &offer) {
         return join_again(cx, asker);
     }
@@ -121,11 +123,12 @@ fn create(cx: &mut Context<'_>, claims: &JoinClaims) -> Result<bool, JoinError> 
     let unknown = |name: &TemplateName| JoinError::UnknownTemplate(name.clone());
     let template = claims.template.as_ref();
     let template = template.map(|name| cx.config.templates.get(name).ok_or_else(|| unknown(name))).transpose()?;
-    cx.state.meta.insert((), Meta::new(admission::participants_max(claims), cx.now));
+    let mut meta = Meta::new(admission::participants_max(claims), cx.now);
     if let Some(template) = template {
         let participants_max = claims.participants_max.or(template.participants_max);
-        moderate::update_room(cx.state, &RoomChange { participants_max, ..template.clone() });
+        meta.change(&RoomChange { participants_max, ..template.clone() });
     }
+    cx.state.meta.insert((), meta);
     Ok(true)
 }
 
@@ -174,6 +177,23 @@ fn enter(
         None => assignment::place(cx, None),
     }
     Ok(())
+}
+
+/// The id that the participant has in this room. Where several with one identity are admitted, it is the one of an earlier
+/// request on this socket, of a lost connection, or the next free one.
+fn seat(state: &State, asker: &Asker<'_>, attempt: &AttemptId) -> Option<ParticipantId> {
+    let identity = &asker.claims.sub;
+    if state.meta().is_none_or(|meta| meta.rules.duplicates != Duplicates::Allow) {
+        return Some(identity.clone());
+    }
+    let is_own = |member: &&Member| member.attempt == *attempt || member.socket == Some(asker.socket);
+    let own = state.seats_of(identity).find(is_own);
+    let lost = || state.seats_of(identity).find(|member| member.socket.is_none());
+    if let Some(member) = own.or_else(lost) {
+        return Some(member.id.clone());
+    }
+    let mut all = (1..=limits::SEATS_PER_IDENTITY_MAX).filter_map(|number| identity.seat(number));
+    all.find(|seat| !state.members.contains(seat))
 }
 
 fn is_repeated(state: &State, participant: &ParticipantId, attempt: &AttemptId, offer: &Offer) -> bool {
@@ -274,8 +294,8 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
         restart: None,
     };
     cx.state.members.insert(claims.sub.clone(), member);
-    cx.state.guests.remove(&claims.sub);
-    cx.state.departed.remove(&claims.sub);
+    cx.state.guests.remove(&claims.sub.identity());
+    cx.state.departed.remove(&claims.sub.identity());
     cx.state.socket_is_client_of(asker.socket, &claims.sub);
 }
 
