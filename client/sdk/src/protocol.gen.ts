@@ -51,6 +51,11 @@ export type TrackId = string;
 export type RecordingId = string;
 
 /**
+ * A deployment region, for instance `eu-central`.
+ */
+export type Region = string;
+
+/**
  * The name of a role: a set of grants of the deployment.
  */
 export type RoleName = string;
