@@ -215,7 +215,7 @@ export type RoomType = "cinema" | "mansion" | "private" | "appointment" | "insta
 /**
  * The treatment of a participant who joins while connected already.
  */
-export type Duplicates = "replace" | "reject";
+export type Duplicates = "replace" | "reject" | "allow";
 
 /**
  * The limits of a client's camera by the state of its uplink.

@@ -70,36 +70,6 @@ export function broadcastScenarios(world) {
     }
   });
 
-  describe("the demo of discovery", () => {
-    for (const [studio, ...halls] of [["chromium", "firefox", "chromium"], ["firefox", "chromium"]]) {
-      // Holds S4-CLI-01.
-      test(`a broadcaster in ${studio} is seen in ${halls.join(" and ")}, and everybody's log says how`, async () => {
-        const room = `demo-${studio}`;
-        const broadcaster = await open(studio, "broadcaster", room, 3);
-        const receivers = await Promise.all(halls.map((browser) => open(browser, "receiver", room, 4)));
-        const self = (page) => page.evaluate(() => window.demoRoom.self.id);
-        const log = (page) => page.evaluate(() => [...document.querySelectorAll("main ol li")].map(({ textContent }) => textContent));
-        const frames = (page) => page.evaluate(() => document.querySelector("main video").getVideoPlaybackQuality().totalVideoFrames);
-        const source = await self(broadcaster);
-        for (const receiver of receivers) {
-          const before = await until("a picture arrives", async () => (await frames(receiver)) || null);
-          await until("it moves", async () => (await frames(receiver)) > before + FRAMES);
-          const id = await self(receiver);
-          const says = (lines, words) => assert.ok(lines.some((line) => line.includes(words)), `${words}: ${lines.join("; ")}`);
-          const [sent, heard] = [await log(broadcaster), await log(receiver)];
-          for (const words of [`→ ${id}: offer`, `${id}: connected`]) says(sent, words);
-          for (const words of [`→ ${source}: answer`, `${source}: connected`]) says(heard, words);
-        }
-        // The receivers have connections to the broadcaster alone.
-        for (const [index, receiver] of receivers.entries()) {
-          const other = receivers[1 - index];
-          if (other !== undefined) assert.ok(!(await log(receiver)).join("; ").includes(`→ ${await self(other)}`));
-        }
-        await Promise.all([broadcaster, ...receivers].map((page) => page.close()));
-      });
-    }
-  });
-
   describe("a call of two whose room lets them send directly", () => {
     const room = "direct";
     let ada, grace;
@@ -165,27 +135,6 @@ export function broadcastScenarios(world) {
       await alan.close();
       await until("both show direct media again", async () => (await Promise.all([ada, grace].map(isDirect))).every(Boolean), BACK_MS);
       await everybodySeesAndHears([ada, grace]);
-    });
-
-    // Holds S3-MED-02.
-    test("three send directly to each other where a room lets them, and a fourth moves them to the node", async () => {
-      const mesh = "mesh";
-      await world.stack.api("POST", "rooms", { name: mesh, peer_to_peer_max: 3 });
-      const people = await Promise.all(
-        [["kim", "chromium"], ["lee", "firefox"], ["max", "chromium"]].map(([name, browser]) => Participant.join(world.stack, world[browser], mesh, name)),
-      );
-      const direct = (person) => person.page.evaluate(() => {
-        const own = window.rotunda.peerConnection.getReceivers().map(({ track }) => track.id);
-        const cameras = window.rotunda.participants.map(({ tracks }) => tracks.find(({ source }) => source === "camera")?.media ?? null);
-        return cameras.filter((media) => media !== null && !own.includes(media.id)).length;
-      });
-      const all = async () => Promise.all(people.map(direct));
-      await until("each shows two others directly", async () => (await all()).every((count) => count === 2), SWITCH_MS);
-      await everybodySeesAndHears(people);
-      const fourth = await Participant.join(world.stack, world.chromium, mesh, "noa");
-      await until("nobody is shown directly", async () => (await all()).every((count) => count === 0), SWITCH_MS);
-      await everybodySeesAndHears([...people, fourth]);
-      await Promise.all([...people, fourth].map((person) => person.close()));
     });
 
     test("a recording moves it to the node", async () => {
