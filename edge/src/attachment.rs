@@ -41,7 +41,7 @@ mod tests {
     use serde_json::Value;
     use shared::token::{Attributes, Bandwidth, Grants, Guest, JoinClaims};
     use shared::trace::Trace;
-    use shared::{ParticipantId, Region, RoomId, TokenId, UnixMillis, limits};
+    use shared::{ParticipantId, Region, RoomId, TemplateName, TokenId, UnixMillis, limits};
 
     /// Cloudflare: "The maximum size of the serialized value is 2,048 bytes".
     const ATTACHMENT_BYTES_MAX: usize = 2_048;
