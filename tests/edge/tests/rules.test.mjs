@@ -105,7 +105,7 @@ test("where duplicates are allowed, one identity is there several times, as part
   const back = await Client.connect(edge, "beside", "ada");
   assert.equal((await back.resume(second.session)).type, "resumed");
   assert.equal((await first.request({ type: "raise_hand", raised: true })).type, "done", "the first is still there");
-  // What a moderator takes from one of them, a further one has not got either.
+  // A grant that a moderator takes from one of them is taken from all, and from a further one.
   assert.equal((await kim.request({ type: "update_participant", participant: "ada~2", grants: { publish: false } })).type, "done");
   for (const id of ["ada", "ada~2"]) await kim.find(({ participant }) => participant?.id === id && participant.grants?.publish === false, `${id} publishes nothing`);
   const third = await Client.connect(edge, "beside", "ada");
