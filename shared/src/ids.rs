@@ -247,7 +247,7 @@ mod tests {
             (second.as_str(), second.identity(), ada.seat(1)),
             ("ada@example.org~2", ada.clone(), Some(ada.clone()))
         );
-        assert_eq!((ada.identity(), ada.is_identity(), second.is_identity()), (ada.clone(), true, false));
+        assert_eq!((ada.is_identity(), second.is_identity(), ada.identity()), (true, false, ada));
         let long = ParticipantId::parse(&"a".repeat(63)).expect("valid");
         assert_eq!(long.seat(2), None);
     }
