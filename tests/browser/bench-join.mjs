@@ -1,5 +1,6 @@
-// Measures the time from the click on "Join" to the first decoded picture of another participant, in Chromium, with
-// everything on one machine. `node bench-join.mjs [--json] [--smoke]` prints a table, or a line of JSON for each case.
+// Measures the time from the click on "Join" to the first decoded picture of another participant, in Chromium, with the
+// Worker as deployed and everything on one machine: with a token from the application, and as a guest, who gets one from the
+// edge first. `node bench-join.mjs [--json] [--smoke]` prints a table, or a line of JSON for each case.
 import { parseArgs } from "node:util";
 import { Browser } from "./browsers.mjs";
 import { Stack } from "./stack.mjs";
@@ -14,7 +15,8 @@ const TOTAL_MS_MAX = 250;
 const PARTS = {
   total: ["click", "first_frame"],
   "join sent": ["click", "join_sent"],
-  signaling: ["join_sent", "answer_applied"],
+  "edge's answer": ["join_sent", "joined"],
+  "answer applied": ["joined", "answer_applied"],
   ice: ["answer_applied", "ice_connected"],
   dtls: ["ice_connected", "dtls_connected"],
   "first frame": ["dtls_connected", "first_frame"],
@@ -22,26 +24,29 @@ const PARTS = {
 
 const { json, smoke } = parseArgs({ options: { json: { type: "boolean" }, smoke: { type: "boolean" } } }).values;
 
-const stack = await Stack.start();
+const stack = await Stack.start({ build: "release" });
 const browser = await Browser.start("chromium");
 try {
   const publisher = await browser.page();
   await publisher.open(`${stack.url}/r/bench?auto=1&name=Publisher`);
   await until("the publisher is in the call", () => publisher.evaluate(() => window.rotunda?.timings.dtls_connected));
-  const joins = [];
-  for (let number = 0; number < (smoke ? JOINS_SMOKE : JOINS); number += 1) joins.push(await join());
+  const joins = { "with a token": [], "as a guest": [] };
+  for (let number = 0; number < (smoke ? JOINS_SMOKE : JOINS); number += 1) {
+    joins["with a token"].push(await join(`#token=${stack.token("bench", `joiner-${number}`)}`));
+    joins["as a guest"].push(await join(""));
+  }
   report(joins);
 } finally {
   await Promise.all([browser.stop(), stack.stop()]);
 }
 
 /** One join from the lobby, with the browser's fake camera and microphone. */
-async function join() {
+async function join(fragment) {
   const page = await browser.page([rememberClick]);
-  await page.open(`${stack.url}/r/bench?name=Joiner`);
+  await page.open(`${stack.url}/r/bench?name=Joiner${fragment}`);
   await until("the lobby shows the camera", () => page.evaluate(() => document.querySelector("video")?.readyState === 4));
   await page.click("button[type=submit]");
-  const timings = await until("the first picture is decoded", () => page.evaluate(() => window.rotunda?.timings.first_frame && phases()));
+  const timings = await until("the first picture is decoded", () => page.evaluate(() => window.rotunda?.timings.first_frame && window.rotunda.timings.dtls_connected && phases()));
   await page.click("#leave");
   await until("the joiner has left", () => page.evaluate(() => /You left/.test(document.body.innerText)));
   await page.close();
@@ -59,12 +64,13 @@ function rememberClick() {
 }
 
 function report(joins) {
-  const lines = Object.entries(PARTS).flatMap(([name, [from, to]]) => {
-    const sorted = joins.map((phases) => phases[to] - phases[from]).sort((a, b) => a - b);
+  const parts = Object.keys(joins).flatMap((way) => Object.entries(PARTS).map(([name, between]) => ({ way, name, between })));
+  const lines = parts.flatMap(({ way, name, between: [from, to] }) => {
+    const sorted = joins[way].map((phases) => phases[to] - phases[from]).sort((a, b) => a - b);
     const at = (share) => Number(sorted[Math.ceil(sorted.length * share) - 1].toFixed(1));
     return [0.5, 0.95].map((share) => {
       const goal = name === "total" && share === 0.5 ? TOTAL_MS_MAX : null;
-      return { case: `chromium loopback, ${name}, p${share * 100}`, ours: at(share), goal, met: goal && at(share) <= goal };
+      return { case: `chromium loopback, ${way}, ${name}, p${share * 100}`, ours: at(share), goal, met: goal && at(share) <= goal };
     });
   });
   if (!json) console.table(Object.fromEntries(lines.map((line) => [line.case, `${line.ours} ms`])));

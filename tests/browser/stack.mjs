@@ -33,6 +33,7 @@ export class Stack {
   #port = 0;
   #address;
   #vars;
+  #build;
   storage = null;
   nodes = [];
   turnNodes = [];
@@ -40,13 +41,14 @@ export class Stack {
   logs;
 
   /**
-   * @param {{ nodes?: number, logs?: string, address?: string, vars?: object }} [options] `address`: where browsers reach the Worker and
-   *   the nodes; `vars`: further settings of the Worker
+   * @param {{ nodes?: number, logs?: string, address?: string, vars?: object, build?: "development" | "release" }} [options] `address`: where
+   *   browsers reach the Worker and the nodes; `vars`: further settings of the Worker; `build`: which Worker
    */
-  static async start({ nodes = 1, logs = join(ROOT, ".rotunda/logs/browser"), address = "127.0.0.1", vars = {} } = {}) {
+  static async start({ nodes = 1, logs = join(ROOT, ".rotunda/logs/browser"), address = "127.0.0.1", vars = {}, build = "development" } = {}) {
     accessSync(MEDIA_NODE);
     const stack = new Stack();
     stack.#vars = vars;
+    stack.#build = build;
     stack.#address = address;
     stack.logs = logs;
     stack.#port = await freePort();
@@ -90,7 +92,7 @@ export class Stack {
 
   async startWorker() {
     const persist = join(this.#state, "worker");
-    const options = { host: this.#address, port: this.#port, persist, build: "development", vars: { ...this.storage.workerVars, ...this.#vars } };
+    const options = { host: this.#address, port: this.#port, persist, build: this.#build, vars: { ...this.storage.workerVars, ...this.#vars } };
     this.#worker = new Program("worker", [process.execPath, join(ROOT, "xtask/serve.mjs"), JSON.stringify(options)], {
       env: this.#secrets,
       log: join(this.logs, "worker.log"),

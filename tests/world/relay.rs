@@ -118,7 +118,9 @@ impl Relay {
     pub fn handle_news(&mut self, clock: &Clock, socket: SocketKey, news: News) {
         self.clock = *clock;
         match self.membership.handle_news(clock.now(), socket, news) {
-            Some(Order::SetMediaNodes(addresses)) => self.server.set_media_nodes(addresses.into_iter().collect()),
+            Some(Order::SetMediaNodes(addresses)) => {
+                self.server.set_media_nodes(self.now(), addresses.into_iter().collect());
+            }
             Some(other @ (Order::Assign(_) | Order::Probe { .. })) => {
                 self.breaches.add(clock, format!("{}: the fleet says {other:?}", self.id));
             }
@@ -190,8 +192,11 @@ impl Relay {
                     self.server.relay_opened(self.now(), allocation, RelayOpened::Yes);
                 }
                 TurnOutput::CloseRelay { allocation, .. } => self.opened.retain(|_, opened| *opened != allocation),
-                // Browsers of this world use UDP, and allocations for TCP need streams.
-                TurnOutput::Connect { .. } | TurnOutput::Join { .. } | TurnOutput::Disconnect { .. } => {}
+                // Browsers of this world use UDP, allocations for TCP need streams, and there is no kernel.
+                TurnOutput::Connect { .. }
+                | TurnOutput::Join { .. }
+                | TurnOutput::Disconnect { .. }
+                | TurnOutput::Switch { .. } => {}
             }
         }
     }

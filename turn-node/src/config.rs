@@ -94,6 +94,13 @@ struct Arguments {
     /// Maximum bytes per second that a user with a p2p credential may relay.
     #[arg(long, env = "TURN_P2P_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "1250000")]
     p2p_bytes_per_second: String,
+    /// Relay ChannelData between UDP ends in the kernel: off, native (in the network card's driver), generic (in the
+    /// network stack), or auto (native, else generic). Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.
+    #[arg(long, env = "TURN_XDP", value_name = "MODE", default_value = "off")]
+    xdp: String,
+    /// The network interface for --xdp, by default the one with the address of --relay-bind.
+    #[arg(long, env = "TURN_XDP_INTERFACE", value_name = "NAME")]
+    xdp_interface: Option<String>,
     /// Number of threads; one per core by default.
     #[arg(long, env = "TURN_SHARDS", value_name = "NUMBER")]
     shards: Option<String>,
@@ -131,7 +138,7 @@ struct AcmeArguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 31] = [
+const ENVIRONMENT: [&str; 33] = [
     "TURN_EDGE",
     "TURN_NODE_ID",
     "TURN_REGION",
@@ -158,6 +165,8 @@ const ENVIRONMENT: [&str; 31] = [
     "TURN_ALLOCATIONS_PER_ADDRESS",
     "TURN_SFU_BYTES_PER_SECOND",
     "TURN_P2P_BYTES_PER_SECOND",
+    "TURN_XDP",
+    "TURN_XDP_INTERFACE",
     "TURN_SHARDS",
     "TURN_HTTP_LISTEN",
     "TURN_DRAIN_SECONDS",
@@ -184,6 +193,8 @@ pub(crate) struct Config {
     pub(crate) quotas: Quotas,
     pub(crate) sfu_bytes_per_s: u64,
     pub(crate) p2p_bytes_per_s: u64,
+    pub(crate) xdp: Xdp,
+    pub(crate) xdp_interface: Option<String>,
     pub(crate) shards: u16,
     pub(crate) http_listen: SocketAddr,
     /// Time to wait for allocations to end.
@@ -198,6 +209,16 @@ pub(crate) struct Edge {
     pub(crate) region: Region,
     pub(crate) token: Secret,
     pub(crate) turn_urls: Vec<String>,
+}
+
+/// The part of the kernel that relays ChannelData.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Xdp {
+    Off,
+    /// Native where the driver has it.
+    Auto,
+    Native,
+    Generic,
 }
 
 /// At most one address of each family.
@@ -235,13 +256,10 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
         urls: arguments.urls,
     };
     let edge = edge(&mut reader, set, addresses());
-    if tls.is_some() && tls_name.is_none() && edge.as_ref().is_some_and(|edge| edge.says_no_tls()) {
+    if tls.is_some() && tls_name.is_none() && edge.as_ref().is_some_and(Edge::says_no_tls) {
         reader.mistake("tls-name", "must be set, or clients get no turns: URL");
     }
-    let relay_bind = match arguments.relay_bind {
-        Some(text) => reader.value("relay-bind", &text, families),
-        None => relay,
-    };
+    let relay_bind = arguments.relay_bind.map_or(relay, |text| reader.value("relay-bind", &text, families));
     let relay_ports = reader.value("relay-ports", &arguments.relay_ports, ports);
     let keys = reader.required("keys", arguments.keys, |text| TurnKeys::parse(text).map_err(|error| error.to_string()));
     let realm = reader.value("realm", &arguments.realm, realm);
@@ -253,6 +271,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let bytes = || number(1_000, 1 << 40);
     let sfu = reader.value("sfu-bytes-per-second", &arguments.sfu_bytes_per_second, bytes());
     let p2p = reader.value("p2p-bytes-per-second", &arguments.p2p_bytes_per_second, bytes());
+    let xdp = reader.value("xdp", &arguments.xdp, xdp);
     let shards = shards(&mut reader, arguments.shards);
     let http_listen = reader.value("http-listen", &arguments.http_listen, parse::<SocketAddr>);
     let drain = reader.value("drain-seconds", &arguments.drain_seconds, number(0, 24 * 3_600));
@@ -274,6 +293,8 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
             quotas: Quotas { per_user: per_user? as u32, per_address: per_address? as u32 },
             sfu_bytes_per_s: sfu?,
             p2p_bytes_per_s: p2p?,
+            xdp: xdp?,
+            xdp_interface: arguments.xdp_interface.filter(|name| !name.is_empty()),
             shards: shards?.min(limits::SHARDS_PER_NODE_MAX as u64) as u16,
             http_listen: http_listen?,
             drain: Duration::from_secs(drain?),
@@ -445,6 +466,16 @@ fn turn_url(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!("{text:?} does not begin with turn: or turns:"))
+    }
+}
+
+fn xdp(text: &str) -> Result<Xdp, String> {
+    match text {
+        "off" => Ok(Xdp::Off),
+        "auto" => Ok(Xdp::Auto),
+        "native" => Ok(Xdp::Native),
+        "generic" => Ok(Xdp::Generic),
+        _ => Err(format!("{text:?} is not off, auto, native or generic")),
     }
 }
 

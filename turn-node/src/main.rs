@@ -4,6 +4,7 @@ mod acme;
 mod config;
 mod control;
 mod epoll;
+mod kernel;
 mod linger;
 mod node;
 mod own_addresses;

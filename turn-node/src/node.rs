@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::control::Control;
+use crate::kernel::{self, Kernel};
 use crate::own_addresses;
 use crate::pages::{FromEdge, Pages};
 use crate::shard::Shard;
@@ -38,7 +39,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let tls = config.tls.clone().map(Tls::start).transpose().context("preparing TLS")?;
     let streams: Vec<TcpListener> =
         config.tcp_listen.iter().map(|address| node_shell::streams::listen(*address)).collect::<anyhow::Result<_>>()?;
-    let (shards, entrance) = start_shards(&config, &pool, tls.as_ref())?;
+    let kernel = kernel::start(&config).map(Arc::new);
+    if let Some(kernel) = &kernel {
+        pool.share_budgets(kernel.budgets());
+    }
+    let (shards, entrance) = start_shards(&config, &pool, tls.as_ref(), kernel.as_ref())?;
     for listener in streams {
         tokio::spawn(entrance.clone().serve(listener));
     }
@@ -46,7 +51,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let certificate = tls.map(|tls| tls.certificate);
     let (edge, control) = start_control(&config, &shards, certificate.clone(), &is_draining)?.unzip();
     let standing = edge.as_ref().map(|edge| edge.standing.clone());
-    let pages = Pages { shards: Arc::clone(&shards), entrance, pool, certificate, draining: is_draining, edge };
+    let in_kernel = kernel.as_ref().map(|kernel| kernel.mode);
+    let pages =
+        Pages { shards: Arc::clone(&shards), entrance, pool, certificate, draining: is_draining, edge, in_kernel };
     tokio::spawn(node_shell::pages::serve(listener, pages));
     tracing::info!(shards = shards.len(), "started");
     let time = tokio::select! {
@@ -69,11 +76,17 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Threads for datagrams, and as many for streams if there is a listener for them.
-fn start_shards(config: &Config, pool: &Pool, tls: Option<&Tls>) -> anyhow::Result<(Arc<[Shard]>, Entrance)> {
+fn start_shards(
+    config: &Config,
+    pool: &Pool,
+    tls: Option<&Tls>,
+    kernel: Option<&Arc<Kernel>>,
+) -> anyhow::Result<(Arc<[Shard]>, Entrance)> {
     let mut nonce_seed = [0; 20];
     getrandom::fill(&mut nonce_seed).context("asking the operating system for randomness")?;
     let relayed: Vec<IpAddr> = [config.relay.v4, config.relay.v6].into_iter().flatten().collect();
-    let mut own = own_addresses::read().context("listing this host's addresses")?;
+    let own = own_addresses::read().context("listing this host's addresses")?;
+    let mut own: Vec<IpAddr> = own.into_iter().map(|own| own.ip).collect();
     own.extend(
         [config.listen.ip()].into_iter().chain([config.relay_bind.v4, config.relay_bind.v6].into_iter().flatten()),
     );
@@ -96,7 +109,8 @@ fn start_shards(config: &Config, pool: &Pool, tls: Option<&Tls>) -> anyhow::Resu
             pool: pool.clone(),
         })
     };
-    let datagrams = (0..config.shards).map(|index| Shard::start(index, config.listen, config.relay_bind, server()));
+    let datagrams = (0..config.shards)
+        .map(|index| Shard::start(index, config.listen, config.relay_bind, server(), kernel.cloned()));
     let threads = if config.tcp_listen.is_empty() { 0 } else { config.shards };
     let (entrance, arrivals) = Entrance::new(threads);
     let streams = (config.shards..)

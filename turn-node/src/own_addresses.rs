@@ -1,10 +1,18 @@
 //! This host's addresses, which are unreachable through the relay unless the configuration names them.
 
+use std::ffi::CStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// One address of a network interface.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(crate) interface: String,
+    pub(crate) ip: IpAddr,
+}
+
 /// Addresses of all network interfaces (getifaddrs(3)).
-pub(crate) fn read() -> io::Result<Vec<IpAddr>> {
+pub(crate) fn read() -> io::Result<Vec<Own>> {
     let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
     // SAFETY: the call writes the head of a list of its own making.
     if unsafe { libc::getifaddrs(&raw mut list) } != 0 {
@@ -16,7 +24,8 @@ pub(crate) fn read() -> io::Result<Vec<IpAddr>> {
     // family says.
     unsafe {
         while let Some(interface) = entry.as_ref() {
-            addresses.extend(address(interface.ifa_addr));
+            let name = || CStr::from_ptr(interface.ifa_name).to_string_lossy().into_owned();
+            addresses.extend(address(interface.ifa_addr).map(|ip| Own { interface: name(), ip }));
             entry = interface.ifa_next;
         }
         libc::freeifaddrs(list);
@@ -50,6 +59,6 @@ mod tests {
     #[test]
     fn finds_the_loopback_interface() {
         let own = read().expect("a list of interfaces");
-        assert!(own.contains(&[127, 0, 0, 1].into()), "{own:?}");
+        assert!(own.iter().any(|own| own.ip.is_loopback() && own.interface == "lo"), "{own:?}");
     }
 }

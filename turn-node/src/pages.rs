@@ -1,5 +1,6 @@
 //! The content of /healthz, /readyz and /metrics.
 
+use crate::kernel::Mode;
 use crate::shard::{Report, Shard};
 use crate::streams::{Closing, Entrance};
 use crate::tls::Certificate;
@@ -38,6 +39,8 @@ pub(crate) struct Pages {
     pub(crate) draining: watch::Receiver<bool>,
     /// `None` without an edge.
     pub(crate) edge: Option<FromEdge>,
+    /// `None` if the kernel relays nothing.
+    pub(crate) in_kernel: Option<Mode>,
 }
 
 pub(crate) struct FromEdge {
@@ -54,6 +57,7 @@ const METRICS: &[Metric<Report>] = &[
     gauge("turn_shard_busy_permille", "CPU use in thousandths of a core.", |r| r.busy_permille.into()),
     gauge("turn_datagrams_out_per_second", "Datagrams relayed in the last second.", |r| r.datagrams_out_per_s),
     counter("turn_lingers_total", "Times a thread waited for packets to gather.", |r| r.lingers),
+    counter("turn_kernel_datagrams_total", "Datagrams relayed by the kernel, included in the rate.", |r| r.in_kernel),
     counter("turn_udp_receive_calls_total", "Receive calls that returned datagrams.", |r| r.sockets.receive_calls),
     counter("turn_udp_truncated_total", "Received datagrams that were truncated.", |r| r.sockets.truncated),
     counter("turn_udp_send_calls_total", "Send calls.", |r| r.sockets.send_calls),
@@ -107,6 +111,11 @@ impl node_shell::pages::Pages for Pages {
             text.single(EXPIRATION, "End of the TLS certificate in seconds since 1970; 0 without one.", ends_at_s);
             text.head(FAILURES, "Orders and changed files that brought no TLS certificate.", "counter");
             text.line(FAILURES, "", certificate.failures());
+        }
+        let modes = Mode::ALL.map(|mode| (mode.name(), u64::from(self.in_kernel == Some(mode))));
+        text.head("turn_kernel_relays", "Whether the kernel relays ChannelData, by XDP mode.", "gauge");
+        for (mode, relays) in modes {
+            text.line("turn_kernel_relays", &format!("mode=\"{mode}\""), relays);
         }
         text.single("turn_draining", "Whether the node is draining.", u64::from(*self.draining.borrow()));
         text.finish()

@@ -2,6 +2,7 @@
 
 use crate::config::Families;
 use crate::epoll::Epoll;
+use crate::kernel::Kernel;
 use crate::linger::Linger;
 use crate::relay_path::RelayPath;
 use crate::relays::Relays;
@@ -16,8 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use turn_core::counters::Counters;
-use turn_core::server::Output;
-use turn_core::{AllocationId, Now, RelayOpened, TurnServer};
+use turn_core::{AllocationId, Now, Output, RelayOpened, TurnServer};
 use udp::{ReceiveBatch, SendBatch, Socket};
 
 /// The clients' socket in the epoll set; a relay socket's number is its allocation's place in the table.
@@ -44,6 +44,8 @@ pub(crate) struct Report {
     pub(crate) server: Counters,
     pub(crate) sockets: udp::Counters,
     pub(crate) lingers: u64,
+    /// Datagrams relayed by the kernel.
+    pub(crate) in_kernel: u64,
     pub(crate) streams: StreamReport,
 }
 
@@ -88,7 +90,7 @@ impl Orders {
         }
         let nodes = self.media_nodes.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(nodes) = nodes {
-            server.set_media_nodes(BTreeSet::clone(&nodes));
+            server.set_media_nodes(now(), BTreeSet::clone(&nodes));
         }
         self.stop.load(Ordering::Acquire)
     }
@@ -101,6 +103,7 @@ impl Shard {
         listen: SocketAddr,
         relay_bind: Families,
         server: TurnServer,
+        kernel: Option<Arc<Kernel>>,
     ) -> anyhow::Result<Self> {
         let socket = Socket::bind(listen, true).with_context(|| format!("binding UDP {listen}"))?;
         // A message to a client is longer than the peer's datagram and may exceed the path's MTU even if the datagram
@@ -111,7 +114,9 @@ impl Shard {
         let (waker, report) = (epoll.waker(), Arc::default());
         let orders = Arc::<Orders>::default();
         let looped = Loop {
+            index,
             server,
+            kernel,
             socket,
             relays: Relays::default(),
             relay_bind,
@@ -184,7 +189,10 @@ impl Shard {
 }
 
 struct Loop {
+    index: u16,
     server: TurnServer,
+    /// `None` if the kernel relays nothing.
+    kernel: Option<Arc<Kernel>>,
     socket: Socket,
     relays: Relays,
     relay_bind: Families,
@@ -297,6 +305,11 @@ impl Loop {
                     self.relays.close(allocation);
                     drop(port);
                 }
+                Output::Switch { flow, until } => {
+                    if let Some(kernel) = &self.kernel {
+                        kernel.switch(self.index, &flow, until);
+                    }
+                }
                 // Only stream clients have connections with peers (RFC 6062 §5.1).
                 Output::Connect { .. } | Output::Join { .. } | Output::Disconnect { .. } => {}
             }
@@ -314,7 +327,9 @@ impl Loop {
     }
 
     fn tell(&mut self, now: Instant) {
-        let Rates { datagrams_out_per_s, busy_permille } = self.meter.read(now, self.path.datagrams_out);
+        let in_kernel = self.kernel.as_ref().map_or(0, |kernel| kernel.relayed(self.index));
+        let datagrams_out = self.path.datagrams_out + in_kernel;
+        let Rates { datagrams_out_per_s, busy_permille } = self.meter.read(now, datagrams_out);
         let report = Report {
             at: Some(now),
             datagrams_out_per_s,
@@ -323,6 +338,7 @@ impl Loop {
             server: self.server.counters,
             sockets: self.counters,
             lingers: self.linger.count,
+            in_kernel,
             streams: StreamReport::default(),
         };
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;

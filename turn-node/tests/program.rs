@@ -95,6 +95,24 @@ fn says_its_version() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("turn-node {}\n", shared::VERSION));
 }
 
+#[test]
+fn a_host_whose_kernel_cannot_relay_goes_on_without() -> Result<()> {
+    // The loopback interface never gets the program.
+    let relay = Relay::ours(Path::new(PROGRAM), &[("TURN_XDP", "auto")])?;
+    let (_, metrics) = page(relay.http, "/metrics")?;
+    for mode in ["native", "generic"] {
+        assert!(metrics.contains(&format!("turn_kernel_relays{{mode=\"{mode}\"}} 0\n")), "{metrics}");
+    }
+    let peer = UdpSocket::bind("127.0.0.1:0")?;
+    peer.set_read_timeout(Some(PATIENCE))?;
+    let mut client = RelayClient::new(relay.address, credential(TurnPolicy::P2p, "ada", 600)?)?;
+    client.allocated()?;
+    assert_eq!(client.bind(0x4001, peer.local_addr()?)?, Answer::Success(None));
+    client.socket.send_to(&[0x40, 1, 0, 2, b'h', b'i'], relay.address)?;
+    assert_eq!(peer.recv(&mut [0; 16])?, 2);
+    Ok(())
+}
+
 // Holds S0-SIG-01, S3-DEP-01.
 #[tokio::test]
 async fn clients_reach_the_media_nodes_that_the_edge_names_and_no_others() -> Result<()> {

@@ -68,14 +68,15 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             lines.extend(measure(workspace, options, "measure viewers", viewers)?);
             lines
         }
-        Name::Turn => measure(workspace, options, "measure turn", |workspace, tools, options| {
-            setup::for_relaying(tools)?;
-            let mut command = load("bench-turn", &[("--turn-node", Program::TurnNode)])(workspace, tools, options)?;
-            if let Some(coturn) = &options.coturn {
-                command.arg("--coturn").arg(std::path::absolute(coturn)?);
+        Name::Turn => {
+            let mut lines = measure(workspace, options, "measure turn", relay("bench-turn"))?;
+            if setup::may_relay_in_kernel() {
+                lines.extend(measure(workspace, options, "measure turn in the kernel", relay("bench-veth"))?);
+            } else {
+                progress::skip("measure turn in the kernel", setup::KERNEL_NEEDS);
             }
-            Ok(command)
-        })?,
+            lines
+        }
         Name::Recording => {
             let programs = [node, ("--storage", Program::Storage)];
             measure(workspace, options, "measure recording", load("bench-recording", &programs))?
@@ -139,6 +140,18 @@ fn load(bench: &str, programs: &[(&str, Program)]) -> impl FnOnce(&Workspace, &T
     }
 }
 
+/// Our TURN node and coturn.
+fn relay(bench: &'static str) -> impl FnOnce(&Workspace, &Tools, &Options) -> Result<Command> {
+    move |workspace, tools, options| {
+        setup::for_relaying(tools)?;
+        let mut command = load(bench, &[("--turn-node", Program::TurnNode)])(workspace, tools, options)?;
+        if let Some(coturn) = &options.coturn {
+            command.arg("--coturn").arg(std::path::absolute(coturn)?);
+        }
+        Ok(command)
+    }
+}
+
 /// The benchmark of media-core alone.
 fn viewers(_: &Workspace, tools: &Tools, options: &Options) -> Result<Command> {
     let mut command = tools.cargo();
@@ -150,12 +163,17 @@ fn viewers(_: &Workspace, tools: &Tools, options: &Options) -> Result<Command> {
     Ok(command)
 }
 
-/// `tests/browser` starts the Worker, a node and Chromium.
-fn join(workspace: &Workspace, tools: &Tools, _: &Options) -> Result<Command> {
+/// `tests/browser` starts the Worker as deployed, a node and Chromium.
+fn join(workspace: &Workspace, tools: &Tools, options: &Options) -> Result<Command> {
     build::stack(workspace, tools)?;
+    build::build(workspace, tools, Part::Edge, Flavour::Release)?;
     setup::for_browsers(tools)?;
     let mut command = tools.command("node");
     command.arg(workspace.path("tests/browser/bench-join.mjs"));
+    if !options.smoke {
+        build::build(workspace, tools, Part::MediaNode, Flavour::Release)?;
+        command.env("ROTUNDA_MEDIA_NODE", Program::MediaNode.path(workspace, Flavour::Release));
+    }
     Ok(command)
 }
 

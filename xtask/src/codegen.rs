@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::build::EVERYTHING_NATIVE;
 use crate::setup::Tools;
 use crate::workspace::Workspace;
-use crate::{acceptance, progress, terraform};
+use crate::{acceptance, progress, terraform, xdp};
 
 struct Generated {
     path: &'static str,
@@ -38,6 +38,9 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, check: bool) -> Result<(
     }
     for (path, text) in terraform::pages(workspace)? {
         keep(workspace, &path, &text, check)?;
+    }
+    if check {
+        xdp::check(workspace, tools)?;
     }
     keep(workspace, acceptance::PAGE, &acceptance::page(workspace)?, check)
 }

@@ -21,6 +21,7 @@ mod terraform;
 mod test;
 mod tidy;
 mod workspace;
+mod xdp;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,8 @@ enum Task {
     Cost(cost::Options),
     /// Make everything that is deployed, with checksums and bills of materials, in `target/dist`
     Dist(dist::Options),
+    /// Build the program that the TURN node runs in the kernel, after a change of its sources
+    Xdp,
     /// Only install missing tools
     Setup,
     /// Build one part or, without a name, all of them
@@ -102,6 +105,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::CloudInit(options) => cloud_init::run(&workspace, &options)?,
         Task::Cost(options) => cost::run(&options)?,
         Task::Dist(options) => dist::run(&workspace, &options)?,
+        Task::Xdp => xdp::run(&workspace, &setup::for_build(&workspace)?)?,
         Task::Setup => setup_all(&workspace)?,
         Task::Build { part, development } => {
             build_parts(&workspace, part, if development { Flavour::Quick } else { Flavour::Release })?;

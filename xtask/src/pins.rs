@@ -32,3 +32,9 @@ pub(crate) const AWS_PROVIDER: &str = "5.100.0";
 
 /// The edge's target.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// Links the program that the TURN node runs in the kernel.
+pub(crate) const BPF_LINKER: &str = "0.9.15";
+
+/// The Rust that builds that program: another one writes other bytes.
+pub(crate) const BPF_RUSTC: &str = "1.95.0";

@@ -107,7 +107,19 @@ pub(crate) fn for_browsers(tools: &Tools) -> Result<()> {
 /// coturn: its client tests our TURN server, and its server is the benchmarks' comparison.
 pub(crate) fn for_relaying(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
-    system::ensure_coturn(&tools.workspace)
+    system::ensure_relaying(&tools.workspace)
+}
+
+/// Printed in place of what [`may_relay_in_kernel`] forbids.
+pub(crate) const KERNEL_NEEDS: &str =
+    "not allowed: needs root, or CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN";
+
+/// True if programs for the kernel can be loaded, and network namespaces made (capabilities(7), proc(5), `CapEff`).
+pub(crate) fn may_relay_in_kernel() -> bool {
+    const NEEDED: u64 = 1 << 12 | 1 << 21 | 1 << 38 | 1 << 39;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    held.and_then(|held| u64::from_str_radix(held.trim(), 16).ok()).is_some_and(|held| held & NEEDED == NEEDED)
 }
 
 /// Pebble, an ACME authority, and its DNS server; false without Go.

@@ -26,8 +26,29 @@ class Sender {
 }
 
 const senders: Sender[] = [];
+let applied: string[] = [];
 
 class Connection {
+  readonly remoteDescription = null;
+
+  createOffer(): Promise<RTCSessionDescriptionInit> {
+    return Promise.resolve({ type: "offer", sdp: "offer" });
+  }
+
+  setLocalDescription({ sdp }: RTCSessionDescriptionInit): Promise<void> {
+    applied.push(String(sdp));
+    return Promise.resolve();
+  }
+
+  setRemoteDescription({ sdp }: RTCSessionDescriptionInit): Promise<void> {
+    applied.push(String(sdp));
+    return Promise.resolve();
+  }
+
+  getTransceivers(): object[] {
+    return [];
+  }
+
   addTransceiver(track: MediaStreamTrack | string, { sendEncodings = [] }: RTCRtpTransceiverInit): object {
     const sender = new Sender(typeof track === "string" ? null : track, sendEncodings);
     senders.push(sender);
@@ -37,6 +58,7 @@ class Connection {
 
 beforeEach(() => {
   senders.length = 0;
+  applied = [];
   vi.stubGlobal("RTCPeerConnection", Connection);
   vi.stubGlobal("RTCRtpReceiver", { getCapabilities: () => ({ codecs: [] }) });
 });
@@ -70,4 +92,13 @@ describe("the layers of a camera", () => {
     await settled();
     expect(senders[0]?.active).toBe("q,h,f");
   });
+});
+
+test("an offer that was held is applied together with its answer, without a turn of the event loop in between", async () => {
+  const joining = new Peer({ sources: [{ source: "microphone", track: null }], iceServers: [], iceTransportPolicy: "all" });
+  await joining.makeOffer({ restartIce: false, hold: true });
+  expect(applied).toEqual([]);
+  const done = joining.applyAnswer("answer");
+  expect(applied).toEqual(["offer", "answer"]);
+  await done;
 });

@@ -143,12 +143,13 @@ export class Peer {
     if (moved && KEEPS_KEYS.test(navigator.userAgent)) {
       throw new Error("this browser starts no new DTLS handshake on an existing transport");
     }
-    if (this.#held !== null) {
-      const offer = this.#held;
-      this.#held = null;
-      await this.connection.setLocalDescription(offer);
-    }
-    await this.connection.setRemoteDescription({ type: "answer", sdp });
+    const offer = this.#held;
+    this.#held = null;
+    // The browser applies both in this order, without waiting for this thread in between, which may be busy rendering.
+    await Promise.all([
+      offer === null ? null : this.connection.setLocalDescription(offer),
+      this.connection.setRemoteDescription({ type: "answer", sdp }),
+    ]);
     void this.#shapeCamera();
     void this.#shapeScreen();
     return { moved };

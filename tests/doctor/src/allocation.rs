@@ -269,7 +269,8 @@ mod tests {
                     Output::CloseRelay { .. }
                     | Output::Connect { .. }
                     | Output::Join { .. }
-                    | Output::Disconnect { .. } => {}
+                    | Output::Disconnect { .. }
+                    | Output::Switch { .. } => {}
                     Output::Send { bytes, .. } => {
                         if let Step::Over(answer) = dialogue.take(&bytes) {
                             server.handle_client(now, from, &dialogue.release());

@@ -1,12 +1,17 @@
 // The second transport of signaling: server-sent events, and requests with frames. Has the interface of a WebSocket of
 // the package `ws`.
 import { EventEmitter } from "node:events";
+import { setTimeout } from "node:timers/promises";
+
+/** A request may fail before the end of the events is noticed, if the edge stops in the middle of it. */
+const END_NOTICED_MS = 2_000;
 
 export class EventConnection extends EventEmitter {
   #url;
   #headers;
   #abort = new AbortController();
   #posted = Promise.resolve();
+  #ended = Promise.withResolvers();
   /** The key that identifies the connection in requests with frames. */
   key = null;
   /** Statuses of all requests with frames. */
@@ -28,7 +33,12 @@ export class EventConnection extends EventEmitter {
   }
 
   send(data) {
-    this.#posted = this.#posted.then(() => this.post(String(data)));
+    this.#posted = this.#posted.then(() => this.post(String(data))).catch((error) => this.#failed(error));
+  }
+
+  /** Only the end of the whole connection excuses a frame that was not sent. */
+  async #failed(error) {
+    await Promise.race([this.#ended.promise, setTimeout(END_NOTICED_MS, undefined, { ref: false }).then(() => Promise.reject(error))]);
   }
 
   /** Sends frames, one per line. */
@@ -70,6 +80,7 @@ export class EventConnection extends EventEmitter {
     } catch {
       // The connection was broken off, by the network or by `terminate`.
     }
+    this.#ended.resolve();
     this.emit("close", code, Buffer.from(""));
   }
 }

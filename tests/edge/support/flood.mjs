@@ -20,18 +20,20 @@ const PROGRAM = fileURLToPath(import.meta.url);
  *
  * @typedef {{ sent: number, switched: number, refused: number, failed: number, closed: number, seconds: number, cpuMs: number }} Counts
  *   `switched` to WebSocket, of these `closed` by the edge, `refused` with another status
- * @returns {Promise<{ stop(): Promise<Counts>, end(): void }>} `stop` keeps the open sockets open until `end`
+ * @returns {Promise<{ counts(): Promise<Counts>, stop(): Promise<Counts>, end(): void }>} `stop` keeps the open sockets open until `end`
  */
 export async function flood(edge, path, { tokens, kind = "token", addresses, perSecond }) {
   const child = fork(PROGRAM, ["flood"]);
   child.send({ origin: edge.http, path, tokens, kind, addresses, perSecond });
   await once(child, "message");
+  const ask = async (message) => {
+    child.send(message);
+    const [counts] = await once(child, "message");
+    return counts;
+  };
   return {
-    async stop() {
-      child.send("stop");
-      const [counts] = await once(child, "message");
-      return counts;
-    },
+    counts: () => ask("counts"),
+    stop: () => ask("stop"),
     end: () => child.kill(),
   };
 }
@@ -78,12 +80,12 @@ function run({ origin, path, tokens, kind, addresses, perSecond }) {
     const due = ((performance.now() - began) / 1000) * perSecond;
     while (counts.sent < due && unanswered() < UNANSWERED_MAX) open();
   }, TICK_MS);
-  process.once("message", async () => {
-    clearInterval(timer);
+  process.on("message", async (asked) => {
+    if (asked === "stop") clearInterval(timer);
     const { user, system } = process.cpuUsage(cpuBefore);
     const seconds = (performance.now() - began) / 1000;
     // A socket that made way may be counted before the one it made way for.
-    for (let waits = 0; unanswered() > 0 && waits < ANSWER_WAITS_MAX; waits++) await setTimeout(TICK_MS);
+    for (let waits = 0; asked === "stop" && unanswered() > 0 && waits < ANSWER_WAITS_MAX; waits++) await setTimeout(TICK_MS);
     process.send({ ...counts, seconds, cpuMs: (user + system) / 1000 });
   });
   process.once("disconnect", () => process.exit());

@@ -1,9 +1,10 @@
 //! A TURN server under test, ours or coturn, and a small client for it.
 
+use crate::veth::{self, Veth};
 use anyhow::{Context, Result, bail};
 use shared::turn_credential::{Credential, TurnKeys, TurnPolicy, TurnUser};
 use shared::{ParticipantId, RoomId, UnixMillis};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,6 +14,8 @@ use turn_core::message::{AttributeType, Class, Message, MessageWriter, Method, T
 /// The secret of every server under test.
 pub const SECRET: &str = "turn-passwords-of-the-tests-0123456";
 pub const REALM: &str = "rotunda";
+/// The port of a server at the end of a virtual cable.
+const PORT: u16 = 3478;
 /// A request is repeated after this time.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// A server that takes longer to start has failed.
@@ -39,31 +42,36 @@ impl Relay {
     pub fn ours_at(program: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> Result<Self> {
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(program);
-        command
-            .env("TURN_LISTEN", address.to_string())
-            .env("TURN_HTTP_LISTEN", http.to_string())
-            .env("TURN_KEYS", format!("test:{SECRET}"))
-            .env("TURN_REALM", REALM)
-            .env("TURN_PEER_ALLOW", "127.0.0.0/8,::1")
-            .env("TURN_SHARDS", "1")
-            // Outside the range from which Linux assigns ports to sockets: one of a reserved pair could be taken before
-            // its owner claims it.
-            .env("TURN_RELAY_PORTS", "61000-65535")
-            .env("TURN_DRAIN_SECONDS", "0")
-            .envs(settings.iter().copied());
+        with_settings(&mut command, address, http).envs(settings.iter().copied());
         Self::start(command, address, http)
+    }
+
+    /// Like [`Self::ours`], at the server's end of a virtual cable; its pages are only there.
+    pub fn ours_behind(program: &Path, veth: &Veth, settings: &[(&str, &str)]) -> Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::new(10, 9, 0, 1), PORT));
+        let http = SocketAddr::from((Ipv4Addr::LOCALHOST, 7090));
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &veth.server]).arg(program);
+        let relay = veth::SERVER.map(|ip| ip.to_string()).join(",");
+        let more = [("TURN_LISTEN", "[::]:3478"), ("TURN_RELAY", &relay), ("TURN_PEER_ALLOW", veth::NETWORKS)];
+        with_settings(&mut command, address, http).envs(more).envs(settings.iter().copied());
+        Self::start(command, address, http)
+    }
+
+    /// Like [`Self::coturn`], at the server's end of a virtual cable.
+    pub fn coturn_behind(program: &Path, veth: &Veth) -> Result<Self> {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &veth.server]).arg(program);
+        with_options(&mut command, program, SocketAddr::from((Ipv4Addr::new(10, 9, 0, 1), PORT)))?;
+        let address = SocketAddr::from((Ipv4Addr::new(10, 9, 0, 1), PORT));
+        Self::start(command, address, address)
     }
 
     /// Starts coturn with one relay thread, its fastest ways of sending (since 4.17), and nothing that the comparison does not need.
     pub fn coturn(program: &Path) -> Result<Self> {
         let address = free_udp()?;
         let mut command = Command::new(program);
-        let help = output(program, "--help")?;
-        command.args(["--multiplex-peer", "--udp-gso"].into_iter().filter(|option| help.contains(option)));
-        command.args(["-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--allow-loopback-peers"]);
-        command.args(["--use-auth-secret", &format!("--static-auth-secret={SECRET}"), &format!("--realm={REALM}")]);
-        command.args(["--no-tcp", "--no-tls", "--no-dtls", "--no-cli", "--relay-threads=1", "--log-file=/dev/null"]);
-        command.arg(format!("--listening-port={}", address.port()));
+        with_options(&mut command, program, address)?;
         Self::start(command, address, address)
     }
 
@@ -71,7 +79,7 @@ impl Relay {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
         let mut relay = Self { child, address, http };
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
         let binding = MessageWriter::new(Method::Binding, Class::Request, [7; 12]).finish();
         let deadline = Instant::now() + START_TIMEOUT;
@@ -118,6 +126,33 @@ impl Drop for Relay {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The settings of our program that every test needs.
+fn with_settings(command: &mut Command, address: SocketAddr, http: SocketAddr) -> &mut Command {
+    command
+        .env("TURN_LISTEN", address.to_string())
+        .env("TURN_HTTP_LISTEN", http.to_string())
+        .env("TURN_KEYS", format!("test:{SECRET}"))
+        .env("TURN_REALM", REALM)
+        .env("TURN_PEER_ALLOW", "127.0.0.0/8,::1")
+        .env("TURN_SHARDS", "1")
+        // Outside the range from which Linux assigns ports to sockets: one of a reserved pair could be taken before
+        // its owner claims it.
+        .env("TURN_RELAY_PORTS", "61000-65535")
+        .env("TURN_DRAIN_SECONDS", "0")
+}
+
+/// The options of coturn.
+fn with_options(command: &mut Command, program: &Path, address: SocketAddr) -> Result<()> {
+    let help = output(program, "--help")?;
+    command.args(["--multiplex-peer", "--udp-gso"].into_iter().filter(|option| help.contains(option)));
+    let ip = address.ip();
+    command.args(["-n", &format!("--listening-ip={ip}"), &format!("--relay-ip={ip}"), "--allow-loopback-peers"]);
+    command.args(["--use-auth-secret", &format!("--static-auth-secret={SECRET}"), &format!("--realm={REALM}")]);
+    command.args(["--no-tcp", "--no-tls", "--no-dtls", "--no-cli", "--relay-threads=1", "--log-file=/dev/null"]);
+    command.arg(format!("--listening-port={}", address.port()));
+    Ok(())
 }
 
 /// "coturn" and its version.
@@ -175,14 +210,24 @@ pub enum Answer {
 
 impl RelayClient {
     pub fn new(server: SocketAddr, credential: Credential) -> Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Self::at(Ipv4Addr::LOCALHOST.into(), server, credential)
+    }
+
+    /// Like [`Self::new`], from an address of this host.
+    pub fn at(ip: IpAddr, server: SocketAddr, credential: Credential) -> Result<Self> {
+        let socket = UdpSocket::bind((ip, 0))?;
         socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         Ok(Self { socket, server, requests: Requests::new(credential) })
     }
 
     pub fn allocate(&mut self) -> Result<Answer> {
         const UDP: [u8; 4] = [17, 0, 0, 0];
-        self.request(Method::Allocate, |writer| writer.with(AttributeType::REQUESTED_TRANSPORT, &UDP))
+        const IPV6: [u8; 4] = [2, 0, 0, 0];
+        let is_v6 = self.server.is_ipv6();
+        self.request(Method::Allocate, |writer| {
+            let writer = writer.with(AttributeType::REQUESTED_TRANSPORT, &UDP);
+            if is_v6 { writer.with(AttributeType::REQUESTED_ADDRESS_FAMILY, &IPV6) } else { writer }
+        })
     }
 
     /// Creates an allocation that must succeed, and returns its relayed address.
@@ -195,6 +240,11 @@ impl RelayClient {
 
     pub fn bind(&mut self, number: u16, peer: SocketAddr) -> Result<Answer> {
         self.request(Method::ChannelBind, |writer| channel(writer, number, peer))
+    }
+
+    /// Lets the allocation end after so many seconds.
+    pub fn refresh(&mut self, seconds: u32) -> Result<Answer> {
+        self.request(Method::Refresh, |writer| writer.with(AttributeType::LIFETIME, &seconds.to_be_bytes()))
     }
 
     /// Sends a request, and repeats it with the nonce if the server asks for one.

@@ -1,11 +1,12 @@
 //! An allocation with its permissions and channels, and their expiry times.
 
 use crate::auth::IntegrityKey;
+use crate::flow::{Flow, Until};
 use crate::limits;
 use crate::message::TransactionId;
 use crate::peer_policy::PeerPolicy;
 use crate::pool::{RelayPort, ReservationToken, Reserved, Share};
-use crate::server::FiveTuple;
+use crate::server::{FiveTuple, canonical};
 use shared::turn_credential::TurnPolicy;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -188,6 +189,28 @@ impl Allocation {
     pub(crate) fn channel_of_peer(&self, peer: SocketAddr, now: Instant) -> Option<u16> {
         let channel = self.channels.iter().find(|channel| channel.peer == peer && channel.expires_at > now);
         channel.filter(|channel| channel.allowed).map(|channel| channel.number)
+    }
+
+    pub(crate) fn channel_numbers(&self) -> Vec<u16> {
+        self.channels.iter().map(|channel| channel.number).collect()
+    }
+
+    /// A channel's data as the kernel may relay it: between two UDP ends of one family, from a budget that it shares.
+    pub(crate) fn flow(&self, number: u16, now: Instant) -> Option<(Flow, Until)> {
+        let peer = self.peer_of_channel(number, now).filter(|_| self.expires_at > now)?;
+        let client = canonical(self.five_tuple.client);
+        if self.five_tuple.is_stream() || self.transport != Transport::Udp || client.is_ipv4() != peer.is_ipv4() {
+            return None;
+        }
+        let channel = self.channels.iter().find(|channel| channel.number == number)?;
+        let to_peer = channel.expires_at.min(self.expires_at);
+        let permission = self.permissions.iter().find(|permission| permission.peer == peer.ip());
+        // RFC 8656 §12: the permission is shorter than the channel, and what comes from peers needs both.
+        let to_client =
+            permission.filter(|permission| permission.expires_at > now).map(|it| it.expires_at.min(to_peer));
+        let relay_port = self.relayed.port();
+        let flow = Flow { client, channel: number, relay_port, peer, budget: self.share.shared_budget()? };
+        Some((flow, Until { to_peer: Some(to_peer), to_client }))
     }
 
     /// Re-evaluates every channel after a policy change, so that packets need no check.

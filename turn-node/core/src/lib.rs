@@ -6,11 +6,13 @@
 pub mod allocation;
 mod answer_limit;
 pub mod auth;
-mod budget;
+pub mod budget;
 pub mod connection;
 pub mod counters;
+pub mod flow;
 pub mod limits;
 pub mod message;
+mod output;
 pub mod peer_policy;
 pub mod pool;
 mod relay_opened;
@@ -20,5 +22,6 @@ pub mod stream;
 
 pub use allocation::{AllocationId, Transport};
 pub use connection::ConnectionId;
+pub use output::{Framing, Output, ToClient, ToPeer};
 pub use relay_opened::RelayOpened;
-pub use server::{Config, FiveTuple, Framing, Now, Output, ToClient, ToPeer, TurnServer};
+pub use server::{Config, FiveTuple, Now, TurnServer};

@@ -4,7 +4,7 @@
 //! Resources are returned on drop: dropping a [`RelayPort`] frees the port, dropping a [`Share`] frees the
 //! quotas.
 
-use crate::budget::Budget;
+use crate::budget::{Budget, SharedBudget, SharedBudgets};
 use crate::limits;
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
@@ -70,6 +70,8 @@ struct State {
     /// Shares by [`customer`], without those that have none.
     customers: BTreeMap<IpAddr, u32>,
     quotas: Quotas,
+    /// `None` if the kernel relays nothing.
+    shared: Option<SharedBudgets>,
     random: Random,
 }
 
@@ -100,8 +102,14 @@ impl Pool {
             leaving: VecDeque::new(),
             customers: BTreeMap::new(),
             quotas,
+            shared: None,
             random: Random::new(&seed),
         })))
+    }
+
+    /// New users spend from budgets that the kernel can use too.
+    pub fn share_budgets(&self, budgets: SharedBudgets) {
+        self.state().shared = Some(budgets);
     }
 
     #[must_use]
@@ -117,7 +125,10 @@ impl Pool {
         state.expire_reservations(now);
         state.forget_left(now);
         let customer = customer(client);
-        let budget = state.admit(owner, customer, || Arc::new(Budget::new(bytes_per_s, now)))?;
+        let shared = state.shared.clone();
+        let budget = || shared.and_then(|shared| shared.budget(bytes_per_s));
+        let budget = || Arc::new(budget().unwrap_or_else(|| Budget::new(bytes_per_s, now)));
+        let budget = state.admit(owner, customer, budget)?;
         Some(Share { owner: owner.into(), customer, pool: Some(self.clone()), budget })
     }
 
@@ -222,6 +233,10 @@ impl Share {
 
     pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
         self.budget.spend(bytes, now)
+    }
+
+    pub(crate) fn shared_budget(&self) -> Option<SharedBudget> {
+        self.budget.shared()
     }
 
     /// Takes the user name; the caller frees the share.

@@ -5,19 +5,20 @@ use crate::answer_limit::AnswerLimit;
 use crate::auth::{Authenticator, Rejection};
 use crate::connection::{ConnectionId, Connections};
 use crate::counters::Counters;
+use crate::flow::Flows;
 use crate::limits;
 use crate::message::{
     AttributeType, ChannelData, Class, Message, MessageWriter, Method, TransactionId, data_indication_header,
     data_indication_header_bytes,
 };
+use crate::output::{Framing, Output, ToClient, ToPeer};
 use crate::peer_policy::PeerPolicy;
-use crate::pool::{Pool, RelayPort};
+use crate::pool::Pool;
 use crate::relay_opened::RelayOpened;
 use crate::request;
 use shared::UnixMillis;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::time::Instant;
 
 /// Readings of the two clocks at one time.
@@ -65,60 +66,6 @@ pub struct Config {
     pub pool: Pool,
 }
 
-/// Side effects for the shell, in order.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// One message of the TURN protocol.
-    Send { to: FiveTuple, bytes: Vec<u8> },
-    /// Open a UDP socket or a listening TCP socket at this relayed address, and call [`TurnServer::relay_opened`].
-    OpenRelay {
-        allocation: AllocationId,
-        transport: Transport,
-        address: SocketAddr,
-        /// If true, the next port must be free too, because the client asked for a pair.
-        pair: bool,
-    },
-    /// Close the socket of this allocation, if it is open, and then drop the port.
-    CloseRelay {
-        allocation: AllocationId,
-        /// Other threads may use it once this is dropped.
-        port: RelayPort,
-    },
-    /// Connect from the relayed address of an allocation to a peer, and call [`TurnServer::peer_connected`].
-    Connect { connection: ConnectionId, allocation: AllocationId, peer: SocketAddr },
-    /// Pass bytes between a client's connection and a peer's in both directions (RFC 6062 §5.4); call
-    /// [`TurnServer::peer_gone`] at the end.
-    Join { connection: ConnectionId, client: FiveTuple },
-    /// Close a peer's connection, and the client's end of it if there is one.
-    Disconnect { connection: ConnectionId },
-}
-
-/// Data from a client: bytes `payload` of the datagram go to `peer` from the allocation's socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToPeer {
-    pub allocation: AllocationId,
-    pub peer: SocketAddr,
-    pub payload: Range<usize>,
-    /// True if the DF bit must be set (RFC 8656 §14).
-    pub dont_fragment: bool,
-}
-
-/// Data from a peer: it goes to the client behind [`Framing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ToClient {
-    pub client: FiveTuple,
-    pub framing: Framing,
-}
-
-/// The header before data for a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// Four bytes: number and length.
-    Channel(u16),
-    /// A Data indication's header, see [`TurnServer::indication_header`]; the data is padded to four bytes.
-    Indication,
-}
-
 #[derive(Debug)]
 pub struct TurnServer {
     pub(crate) config: Config,
@@ -127,6 +74,7 @@ pub struct TurnServer {
     pub(crate) by_client: HashMap<FiveTuple, AllocationId>,
     deadlines: BTreeSet<(Instant, AllocationId)>,
     pub(crate) connections: Connections,
+    pub(crate) flows: Flows,
     pub(crate) outputs: VecDeque<Output>,
     next_indication: u64,
     answer_limit: AnswerLimit,
@@ -150,6 +98,7 @@ impl TurnServer {
             by_client: HashMap::new(),
             deadlines: BTreeSet::new(),
             connections: Connections::default(),
+            flows: Flows::default(),
             outputs: VecDeque::new(),
             next_indication: 0,
             answer_limit: AnswerLimit::new(),
@@ -227,13 +176,18 @@ impl TurnServer {
     }
 
     /// Sets the media nodes that `sfu` credentials reach. Allocations keep their permissions but reach no other node.
-    pub fn set_media_nodes(&mut self, nodes: BTreeSet<SocketAddr>) {
+    pub fn set_media_nodes(&mut self, now: Now, nodes: BTreeSet<SocketAddr>) {
         if nodes == self.config.policy.media_nodes {
             return;
         }
         self.config.policy.media_nodes = nodes;
-        for allocation in self.allocations.iter_mut().filter_map(|slot| slot.allocation.as_mut()) {
-            allocation.review(&self.config.policy);
+        for place in 0..self.allocations.len() {
+            let Some(slot) = self.allocations.get_mut(place) else { continue };
+            let id = AllocationId { index: place as u32, generation: slot.generation };
+            if let Some(allocation) = &mut slot.allocation {
+                allocation.review(&self.config.policy);
+            }
+            self.review_flows(now, id);
         }
     }
 
@@ -256,6 +210,7 @@ impl TurnServer {
     /// Ends allocations whose lifetime is over, and connections that waited too long.
     pub fn handle_timeout(&mut self, now: Now) {
         self.expire_connections(now);
+        self.expire_flows(now);
         while let Some((at, id)) = self.deadlines.first().copied() {
             if at > now.instant {
                 break;
@@ -267,7 +222,8 @@ impl TurnServer {
     /// The next time to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.connections.next_deadline()).min()
+        let allocations = self.deadlines.first().map(|(at, _)| *at);
+        [allocations, self.connections.next_deadline(), self.flows.next_deadline()].into_iter().flatten().min()
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -479,6 +435,7 @@ impl TurnServer {
         self.by_client.remove(&allocation.five_tuple);
         self.deadlines.remove(&(allocation.expires_at, id));
         self.disconnect_all(id);
+        self.end_flows(id);
         // The port goes along: another thread must not bind it while the socket is open.
         self.outputs.push_back(Output::CloseRelay { allocation: id, port: allocation.port });
     }

@@ -9,6 +9,8 @@ mod connections;
 mod credentials;
 #[path = "rfc8656/data_and_floods.rs"]
 mod data_and_floods;
+#[path = "rfc8656/flows.rs"]
+mod flows;
 #[path = "rfc8656/limits.rs"]
 mod limits;
 #[path = "rfc8656/permissions.rs"]

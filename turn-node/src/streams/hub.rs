@@ -14,9 +14,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 use tokio::net::TcpStream;
-use turn_core::server::Output;
 use turn_core::stream::{BrokenStream, next_message};
-use turn_core::{AllocationId, FiveTuple, RelayOpened, ToPeer, TurnServer, limits};
+use turn_core::{AllocationId, FiveTuple, Output, RelayOpened, ToPeer, TurnServer, limits};
 use udp::{Counters, ReceiveBatch, SendBatch};
 
 /// Messages read from one relay socket at a time, so that a busy one does not keep the others waiting.
@@ -174,6 +173,8 @@ impl Hub {
                 },
                 Output::Join { connection, client } => state.join(connection, client),
                 Output::Disconnect { connection } => state.peers.disconnect(connection),
+                // A flow has two UDP ends.
+                Output::Switch { .. } => {}
             }
         }
     }

@@ -49,10 +49,11 @@ pub(crate) fn ensure_networks(workspace: &Workspace) -> Result<()> {
     install(workspace, &missing(&[("bridge", "iproute2"), ("openssl", "openssl"), ("certutil", "libnss3-tools")]))
 }
 
-/// coturn with its client.
-pub(crate) fn ensure_coturn(workspace: &Workspace) -> Result<()> {
-    let present = ["turnserver", "turnutils_uclient"].iter().all(|name| any_program(&[name]));
-    install(workspace, if present { &[] } else { &["coturn"] })
+/// coturn with its client, and what a virtual cable needs.
+pub(crate) fn ensure_relaying(workspace: &Workspace) -> Result<()> {
+    let wanted =
+        [("turnserver", "coturn"), ("turnutils_uclient", "coturn"), ("ip", "iproute2"), ("ethtool", "ethtool")];
+    install(workspace, &missing(&wanted))
 }
 
 /// Janus and its plugins; returns the program.

@@ -52,7 +52,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
     Step {
         name: "turn",
-        about: "clients of coturn and of the crate `turn` over UDP, TCP and TLS, refusals, and floods",
+        about: "clients of coturn and of the crate `turn` over UDP, TCP and TLS, refusals, floods, and the kernel",
         run: turn,
     },
     Step {
@@ -155,6 +155,11 @@ fn turn(run: &mut Run<'_>) -> Result<()> {
     let tests =
         ["--test", "coturn", "--test", "datagrams", "--test", "pressure", "--test", "streams", "--test", "turn_crate"];
     run.real_tests("turn", &tests, &[])?;
+    if setup::may_relay_in_kernel() {
+        run.real_tests("turn in the kernel", &["--test", "kernel"], ONE_BY_ONE)?;
+    } else {
+        progress::skip("turn in the kernel", setup::KERNEL_NEEDS);
+    }
     if setup::for_certificates(run.tools)? {
         return run.real_tests("acme", &["--test", "acme"], &[]);
     }

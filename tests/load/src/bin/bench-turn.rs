@@ -1,9 +1,10 @@
-//! Server CPU per relayed packet, ours and coturn's: 50 clients with a channel each, up (client to peer) and down, one
-//! by one and in bursts of 8.
+//! Server CPU per relayed packet, ours, coturn's and the floor's: 50 clients with a channel each, up (client to peer) and
+//! down, one by one and in bursts of 8.
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use load::clock::Pacer;
+use load::plain_relay::PlainRelay;
 use load::process;
 use load::relay::{Answer, Relay, RelayClient, coturn_version, credential};
 use load::rounds::{self, Options, median, rounded};
@@ -39,11 +40,14 @@ const ARRIVAL: Duration = Duration::from_millis(50);
 #[derive(Parser)]
 struct Arguments {
     /// Path of the TURN node's program.
-    #[arg(long)]
+    #[arg(long, default_value = "turn-node")]
     turn_node: PathBuf,
     /// Path of coturn's program.
     #[arg(long, default_value = "turnserver")]
     coturn: PathBuf,
+    /// Relays as the floor does, without TURN, until standard input ends.
+    #[arg(long, hide = true, exclusive = true)]
+    floor: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -72,24 +76,29 @@ const CASES: [Case; 4] = [
 #[derive(Clone, Copy)]
 struct Round {
     ours: f64,
+    floor: f64,
     coturn: f64,
 }
 
 impl Round {
     fn line(&self) -> String {
-        let Self { ours, coturn } = self;
-        format!("{ours:7.0} {coturn:7.0} {:5.2}", ours / coturn)
+        let Self { ours, floor, coturn } = self;
+        format!("{ours:7.0} {floor:7.0} {coturn:7.0} {:5.2}", ours / coturn)
     }
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if arguments.floor {
+        return load::plain_relay::run();
+    }
     // Children inherit the core they are started on.
     process::pin_to_core(SERVER_CORE)?;
     let settings =
         [("TURN_LOG", "warn"), ("TURN_ALLOCATIONS_PER_USER", "100"), ("TURN_P2P_BYTES_PER_SECOND", "1000000000")];
     let ours = Setup::new(Relay::ours(&arguments.turn_node, &settings)?)?;
     let coturn = Setup::new(Relay::coturn(&arguments.coturn)?)?;
+    let floor = Setup::plain()?;
     let peer = coturn_version(&arguments.coturn)?;
     process::pin_to_core(CLIENT_CORE)?;
     process::sleep_precisely();
@@ -97,21 +106,44 @@ fn main() -> Result<()> {
         eprintln!("without CAP_SYS_NICE the sender keeps its pace on a quiet machine only");
     }
     let time = Duration::from_millis(if arguments.options.smoke { 200 } else { 1_000 });
-    let (ours, coturn) = (ours.open()?, coturn.open()?);
-    let bench = Bench { ours, coturn, time, is_strict: !arguments.options.smoke };
+    let (ours, coturn, floor) = (ours.open()?, coturn.open()?, floor.open()?);
+    let bench = Bench { ours, coturn, floor, time, is_strict: !arguments.options.smoke };
     let results = arguments.options.measure(CASES, |case, number| bench.round(case, number), Round::line);
     results.print("turn", |_, rounds| {
         let ratio = rounded(median(rounds, |round| round.ours / round.coturn), 3);
         json!({
-            "unit": "ns/packet", "ours": median(rounds, |round| round.ours).round(), "floor": null,
+            "unit": "ns/packet", "ours": median(rounds, |round| round.ours).round(),
+            "floor": median(rounds, |round| round.floor).round(),
             "ratio": ratio, "goal": RATIO_MAX, "met": ratio <= RATIO_MAX,
             "peers": { &peer: median(rounds, |round| round.coturn).round() },
         })
     })
 }
 
+/// A running server.
+enum Program {
+    Turn(Relay),
+    Plain(PlainRelay),
+}
+
+impl Program {
+    fn pid(&self) -> u32 {
+        match self {
+            Self::Turn(relay) => relay.pid(),
+            Self::Plain(relay) => relay.pid(),
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Turn(relay) => relay.address,
+            Self::Plain(relay) => relay.address,
+        }
+    }
+}
+
 struct Setup {
-    relay: Relay,
+    program: Program,
     clients: Vec<Socket>,
     peers: Vec<Socket>,
     relayed: Vec<SocketAddr>,
@@ -120,10 +152,12 @@ struct Setup {
 impl Setup {
     /// Allocates, and binds a channel from each client to a peer of its own.
     fn new(relay: Relay) -> Result<Self> {
-        let mut setup = Self { relay, clients: Vec::new(), peers: Vec::new(), relayed: Vec::new() };
+        let address = relay.address;
+        let mut setup =
+            Self { program: Program::Turn(relay), clients: Vec::new(), peers: Vec::new(), relayed: Vec::new() };
         for _ in 0..CLIENTS {
             let peer = Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), false)?;
-            let mut client = RelayClient::new(setup.relay.address, credential(TurnPolicy::P2p, "bench", 3_600)?)?;
+            let mut client = RelayClient::new(address, credential(TurnPolicy::P2p, "bench", 3_600)?)?;
             setup.relayed.push(client.allocated()?);
             let bound = client.bind(CHANNEL, peer.local_address()?)?;
             if bound != Answer::Success(None) {
@@ -135,18 +169,31 @@ impl Setup {
         Ok(setup)
     }
 
+    /// Clients and peers of the floor.
+    fn plain() -> Result<Self> {
+        let bind = || -> std::io::Result<Vec<Socket>> {
+            (0..CLIENTS).map(|_| Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), false)).collect()
+        };
+        let (clients, peers) = (bind()?, bind()?);
+        let ends =
+            clients.iter().zip(&peers).map(|(client, peer)| Ok((client.local_address()?, peer.local_address()?)));
+        let relay = PlainRelay::start(&ends.collect::<std::io::Result<Vec<_>>>()?)?;
+        let relayed = relay.relayed.clone();
+        Ok(Self { program: Program::Plain(relay), clients, peers, relayed })
+    }
+
     /// Starts receiving.
     fn open(self) -> Result<Server> {
-        let Self { relay, clients, peers, relayed } = self;
+        let Self { program, clients, peers, relayed } = self;
         let (clients, peers) = (Arc::new(clients), Arc::new(peers));
         let sink = Sink::start(Arc::clone(&clients), Arc::clone(&peers))?;
-        Ok(Server { relay, clients, peers, relayed, sink })
+        Ok(Server { program, clients, peers, relayed, sink })
     }
 }
 
 /// A [`Setup`] that is receiving.
 struct Server {
-    relay: Relay,
+    program: Program,
     clients: Arc<Vec<Socket>>,
     peers: Arc<Vec<Socket>>,
     relayed: Vec<SocketAddr>,
@@ -158,10 +205,10 @@ impl Server {
     fn round(&self, case: Case, time: Duration, is_strict: bool) -> Result<f64> {
         self.send(case, WARM)?;
         std::thread::sleep(ARRIVAL);
-        let (cpu, before) = (process::cpu_ns(self.relay.pid())?, self.sink.received(case));
+        let (cpu, before) = (process::cpu_ns(self.program.pid())?, self.sink.received(case));
         let sent = self.send(case, time)?;
         std::thread::sleep(ARRIVAL);
-        let (cpu, received) = (process::cpu_ns(self.relay.pid())? - cpu, self.sink.received(case) - before);
+        let (cpu, received) = (process::cpu_ns(self.program.pid())? - cpu, self.sink.received(case) - before);
         let lost = sent.saturating_sub(received) as f64 / sent.max(1) as f64;
         if received == 0 || received > sent || (is_strict && lost > LOSS_MAX) {
             bail!("{received} of {sent} packets came");
@@ -185,8 +232,8 @@ impl Server {
                 break;
             }
             let socket = sockets.get(place).context("no such socket")?;
-            let to = if case.up { Some(&self.relay.address) } else { self.relayed.get(place) };
-            let to = *to.context("no such address")?;
+            let to = if case.up { Some(self.program.address()) } else { self.relayed.get(place).copied() };
+            let to = to.context("no such address")?;
             let mut sending = batch.sending(socket, &mut counters);
             // One by one, as browsers send: a run would reach the server in one piece.
             (0..case.burst).for_each(|_| sending.run(to, packet, packet.len()));
@@ -260,21 +307,23 @@ fn count(sockets: &[Socket], bytes: usize, batch: &mut ReceiveBatch, received: &
 struct Bench {
     ours: Server,
     coturn: Server,
+    floor: Server,
     time: Duration,
     /// If true, rounds can be void; a smoke test's cannot.
     is_strict: bool,
 }
 
 impl Bench {
-    /// Measures both servers, one after the other in alternating order.
+    /// Measures the servers, one after the other in alternating order.
     fn round(&self, case: Case, number: u32) -> Result<Round> {
-        let one = |server: &Server| server.round(case, self.time, self.is_strict);
+        let one = |server: &Server, name| server.round(case, self.time, self.is_strict).context(name);
+        let (ours, floor, coturn) =
+            (|| one(&self.ours, "ours"), || one(&self.floor, "the floor"), || one(&self.coturn, "coturn"));
         if number.is_multiple_of(2) {
-            let ours = one(&self.ours).context("ours")?;
-            Ok(Round { ours, coturn: one(&self.coturn).context("coturn")? })
+            Ok(Round { ours: ours()?, floor: floor()?, coturn: coturn()? })
         } else {
-            let coturn = one(&self.coturn).context("coturn")?;
-            Ok(Round { ours: one(&self.ours).context("ours")?, coturn })
+            let (coturn, floor) = (coturn()?, floor()?);
+            Ok(Round { ours: ours()?, floor, coturn })
         }
     }
 }

@@ -42,5 +42,6 @@ pub(crate) fn handle(
         BindError::Taken => Refusal::BAD_REQUEST,
         BindError::Full => Refusal::INSUFFICIENT_CAPACITY,
     })?;
+    server.review_flows(now, id);
     Ok(Some(MessageWriter::new(Method::ChannelBind, Class::Success, message.transaction)))
 }

@@ -32,6 +32,7 @@ pub(crate) fn handle(
     }
     let allocation = server.allocation_mut(id).ok_or(Refusal::ALLOCATION_MISMATCH)?;
     allocation.permit(&peers, now.instant).map_err(|Full| Refusal::INSUFFICIENT_CAPACITY)?;
+    server.review_flows(now, id);
     Ok(Some(MessageWriter::new(Method::CreatePermission, Class::Success, message.transaction)))
 }
 

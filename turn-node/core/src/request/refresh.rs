@@ -30,6 +30,7 @@ pub(crate) fn handle(
         server.remove(id);
     } else {
         server.prolong(id, now.instant + lifetime);
+        server.review_flows(now, id);
     }
     Ok(Some(answer(message, lifetime)))
 }

@@ -2,7 +2,8 @@
 
 use crate::allocation::Transport;
 use crate::message::{AttributeType, Message};
-use crate::server::{FiveTuple, Now, ToPeer, TurnServer, canonical};
+use crate::output::ToPeer;
+use crate::server::{FiveTuple, Now, TurnServer, canonical};
 use std::ops::Range;
 
 pub(crate) fn handle(

@@ -17,11 +17,11 @@ fn s21_sfu_credentials_reach_media_nodes_only() {
     assert!(world.send(&ada, NODE, b"x").is_some());
     assert_eq!(world.bind(&mut ada, 0x4001, NODE), 0);
     assert!(world.channel_data(&ada, 0x4001, b"x").is_some() && world.hears(id, NODE).is_some());
-    world.server.set_media_nodes(BTreeSet::new());
+    world.server.set_media_nodes(world.now, BTreeSet::new());
     assert_eq!(world.send(&ada, NODE, b"x"), None, "a node that is gone is reached no more");
     assert_eq!(world.channel_data(&ada, 0x4001, b"x"), None, "nor through a channel");
     assert_eq!(world.hears(id, NODE), None, "nor heard");
-    world.server.set_media_nodes(BTreeSet::from([address(NODE)]));
+    world.server.set_media_nodes(world.now, BTreeSet::from([address(NODE)]));
     assert!(world.channel_data(&ada, 0x4001, b"x").is_some(), "until it is back");
 }
 

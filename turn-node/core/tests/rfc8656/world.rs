@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use turn_core::auth::{Authenticator, IntegrityKey};
+use turn_core::flow::{Flow, Until};
 use turn_core::message::{AttributeType as A, Class, Message, MessageWriter, Method};
 use turn_core::peer_policy::PeerPolicy;
 use turn_core::pool::{Pool, Quotas};
@@ -20,12 +21,15 @@ pub(crate) const TCP: &[u8] = &[6, 0, 0, 0];
 
 pub(crate) struct World {
     pub(crate) server: TurnServer,
+    pool: Pool,
     pub(crate) now: Now,
     pub(crate) relays: Vec<(AllocationId, SocketAddr)>,
     /// The transport of the last opened relay.
     pub(crate) transport: Option<Transport>,
     /// Outputs about connections with peers, in order.
     pub(crate) links: Vec<Link>,
+    /// Changes of flows, in order.
+    pub(crate) flows: Vec<(Flow, Until)>,
     /// The number of further sockets that cannot be opened, and the reason.
     pub(crate) failures: (u32, RelayOpened),
     /// Ports held by other programs.
@@ -92,15 +96,22 @@ impl World {
         };
         change(&mut config);
         let now = Now { instant: Instant::now(), unix: UnixMillis(1_800_000_000_000) };
+        let pool = config.pool.clone();
         Self {
             server: TurnServer::new(config),
+            pool,
             now,
             relays: vec![],
             transport: None,
             links: vec![],
+            flows: vec![],
             failures: (0, RelayOpened::No),
             foreign: BTreeSet::new(),
         }
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     pub(crate) fn pass(&mut self, seconds: u64) {
@@ -127,6 +138,7 @@ impl World {
                 Output::Connect { connection, peer, .. } => self.links.push(Link::Connect(connection, peer)),
                 Output::Join { connection, client } => self.links.push(Link::Join(connection, client)),
                 Output::Disconnect { connection } => self.links.push(Link::Disconnect(connection)),
+                Output::Switch { flow, until } => self.flows.push((flow, until)),
             }
         }
         sent

@@ -42,6 +42,8 @@ impl Crowd {
             crowd.input(Input::SocketOpened(attachment));
             crowd.says(number, NodeToFleet::Register(registration(number)));
         }
+        // Nodes send their first heartbeat as they register, and hear how long the interval is in a region of this size.
+        (0..NODES).for_each(|number| crowd.heartbeat(number));
         crowd
     }
 
@@ -58,7 +60,7 @@ impl Crowd {
 
     /// Nodes send their heartbeats in turn, evenly spread over the interval.
     fn pass_to(&mut self, end: UnixMillis) {
-        let pause = limits::HEARTBEAT_INTERVAL_MS / u64::from(NODES);
+        let pause = limits::heartbeat_interval_ms(NODES as usize) / u64::from(NODES);
         while self.now < end {
             self.now = self.now.plus_ms(1);
             let (turn, rest) = (self.now.since_ms(NOW) / pause, self.now.since_ms(NOW) % pause);
