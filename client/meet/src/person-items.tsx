@@ -7,7 +7,7 @@ import type { Texts } from "./texts";
 import type { Actions } from "./use-actions";
 
 /** The ids that the edge gives to guests. */
-const GUEST = /^guest-[0-9a-f]{32}$/;
+const GUEST = /^guest-[0-9a-f]{32}(~\d)?$/;
 
 interface Person {
   readonly participant: Participant;
@@ -27,7 +27,8 @@ export function personItems(texts: Texts, { participant, name, actions, snapshot
   }
   const isSpotlit = snapshot.spotlight.includes(participant.id);
   const mayDecide = decidesAboutHost(snapshot);
-  const mayAct = participant.role !== "host" || mayDecide;
+  const isBelow = participant.role !== "admin" || snapshot.self?.role === "admin";
+  const mayAct = isBelow && (participant.role !== "host" || mayDecide);
   return [
     volume,
     ...mediaItems(texts, participant, name, actions, mayAct),
@@ -37,7 +38,7 @@ export function personItems(texts: Texts, { participant, name, actions, snapshot
       icon: <PinIcon />,
       onChoose: () => actions.spotlight(isSpotlit ? null : participant),
     },
-    ...roleItems(texts, participant, name, actions, mayDecide),
+    ...(isBelow ? roleItems(texts, participant, name, actions, mayDecide) : []),
     ...hostItems(texts, participant, name, actions, mayAct),
   ];
 }

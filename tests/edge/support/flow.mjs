@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Client } from "./client.mjs";
 import { MediaNode } from "./node.mjs";
+import { withStoredEdge } from "./stored.mjs";
 
 /** Follow from the media and the state of a call, in any order with the rest. */
 const OF_MEDIA = new Set(["room_updated", "slots_changed", "sections_needed", "layers_wanted", "pong"]);
@@ -16,6 +17,11 @@ export class Flow {
   constructor(edge, room, between = async () => {}) {
     Object.assign(this, { edge, room });
     this.#between = between;
+  }
+
+  /** Plays `body` with a Worker that is killed after every step, and its storage. */
+  static playKilled(room, body) {
+    return withStoredEdge({}, (edge) => Flow.play(edge, room, killed, body));
   }
 
   /** Plays `body` with a media node, which leaves afterwards. */
@@ -81,17 +87,23 @@ export class Flow {
 
   /** The participants with a session and a socket. */
   present() {
-    return [...this.people].filter(([, client]) => client.closed === null && client.session !== undefined);
+    // The Close may come a moment after the last message.
+    const isIn = ({ closed, session, frames }) => closed === null && session !== undefined && !frames.some(({ type }) => type === "removed");
+    return [...this.people].filter(([, client]) => isIn(client));
   }
 
   /** These resume after the Worker was killed. */
   async comeBack(sessions) {
     const { ticket, epoch } = this.node.assignments.findLast(({ room }) => room === this.room) ?? {};
+    const { up = new Set() } = this.node.rooms.get(this.room) ?? {};
     this.node.die();
     this.node = await MediaNode.start(this.edge);
     if (epoch !== undefined) {
-      const link = await this.node.dial({ room: this.room, ticket, epoch }, []);
-      await link.next("welcome");
+      // The node kept forwarding, and names the sessions that it serves.
+      const link = await this.node.dial({ room: this.room, ticket, epoch }, [...up]);
+      // It is refused once the room has ended.
+      await link.next(({ type }) => type === "welcome" || type === "refused");
+      link.up = up;
       this.node.rooms.set(this.room, link);
       this.node.assignments.push({ room: this.room, ticket, epoch });
     }

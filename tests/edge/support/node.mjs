@@ -114,6 +114,8 @@ export class MediaNode {
 class RoomLink extends Socket {
   sessions = new Map();
   forwards = new Map();
+  /** The sessions that it reported as connected. */
+  up = new Set();
   /** The recording order; `null` without one. */
   order = null;
 
@@ -128,6 +130,7 @@ class RoomLink extends Socket {
 
   /** Reports to the room that a session's media is connected. */
   connected(session) {
+    this.up.add(session);
     this.send({ type: "session_connected", session });
   }
 

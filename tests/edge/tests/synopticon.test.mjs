@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startEdge } from "../support/edge.mjs";
-import { BROADCASTER, Flow, RECEIVER, RECEIVING, SENDING, answer, asleep, candidates, killed, offer, requestOffer } from "../support/flow.mjs";
-import { withStoredEdge } from "../support/stored.mjs";
+import { BROADCASTER, Flow, RECEIVER, RECEIVING, SENDING, answer, asleep, candidates, offer, requestOffer } from "../support/flow.mjs";
 
 let edge;
 before(async () => {
@@ -84,21 +83,8 @@ async function discovery(flow) {
 test("receivers seek, and the broadcaster offers to each alone; asleep after every step", () =>
   Flow.play(edge, "synopticon", asleep, discovery));
 
-test("one receiver's connection, killed after every step", () =>
-  withStoredEdge({}, (stored) =>
-    Flow.play(stored, "synopticon-killed", killed, async (flow) => {
-      await flow.join("studio", { grants: BROADCASTER, tracks: [] });
-      await flow.join("hall", { grants: RECEIVER, tracks: [] }, { studio: ["joined hall"] });
-      await flow.ask("hall", { type: "seek" }, { studio: ["sought by hall"] });
-      await flow.tell("studio", "hall", offer(), { hall: ["offer from studio"] });
-      await flow.tell("hall", "studio", answer(), { studio: ["answer from hall"] });
-      await flow.tell("studio", "hall", candidates(), { hall: ["candidates from studio"] });
-      await flow.tell("hall", "studio", candidates(), { studio: ["candidates from hall"] });
-      await flow.tell("hall", "studio", offer(), { hall: ["error forbidden"] });
-      await flow.ask("hall", { type: "leave" }, { studio: ["left hall left"] });
-      await flow.tell("studio", "hall", offer(), { studio: ["error unknown_participant"] });
-    }),
-  ));
+test("receivers seek, and the broadcaster offers to each alone; killed after every step", () =>
+  Flow.playKilled("synopticon", discovery));
 
 // Holds S4-TEST-09.
 test("should route discovery messages to all sessions", () =>
