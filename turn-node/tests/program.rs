@@ -113,7 +113,6 @@ fn a_host_whose_kernel_cannot_relay_goes_on_without() -> Result<()> {
     Ok(())
 }
 
-// Holds S0-SIG-01, S3-DEP-01.
 #[test]
 fn it_starts_under_its_systemd_unit() -> Result<()> {
     let restricted = std::thread::spawn(|| {
@@ -125,6 +124,7 @@ fn it_starts_under_its_systemd_unit() -> Result<()> {
     Ok(())
 }
 
+// Holds S0-SIG-01, S3-DEP-01.
 #[tokio::test]
 async fn clients_reach_the_media_nodes_that_the_edge_names_and_no_others() -> Result<()> {
     let fixture = Fixture::start("0").await?;
