@@ -1,6 +1,8 @@
 //! Memory in which outgoing packets are written and sealed, with packets for one destination back to back.
 
+use super::outgoing::Written;
 use crate::path::Path;
+use crate::session::srtp::Sealer;
 
 /// Room for one batch, small enough to stay in a core's second-level cache between sealing and sending.
 const ARENA_BYTES: usize = 512 * 1_024;
@@ -10,6 +12,8 @@ pub const DATAGRAM_BYTES_MAX: usize = 1_600;
 const RUN_SEGMENTS_MAX: usize = 64;
 /// Most bytes of a run: an IP packet's length has 16 bits, headers included.
 const RUN_BYTES_MAX: usize = 65_000;
+/// Most packets written before they are sealed: they stay in a core's first-level cache.
+const SEALED_TOGETHER: usize = 16;
 
 /// Adjacent datagrams for one destination; one call with UDP GSO sends them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,15 @@ pub struct Arena {
     used: usize,
     datagrams: usize,
     spans: Vec<Span>,
+    /// Packets that are yet to be sealed.
+    unsealed: Vec<Unsealed>,
+}
+
+/// A packet that has its place, with room for its tag.
+#[derive(Clone, Copy, Debug)]
+struct Unsealed {
+    start: usize,
+    written: Written,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +61,8 @@ struct Span {
 
 impl Default for Arena {
     fn default() -> Self {
-        Self { memory: vec![0; ARENA_BYTES].into_boxed_slice(), used: 0, datagrams: 0, spans: Vec::new() }
+        let memory = vec![0; ARENA_BYTES].into_boxed_slice();
+        Self { memory, used: 0, datagrams: 0, spans: Vec::new(), unsealed: Vec::with_capacity(SEALED_TOGETHER) }
     }
 }
 
@@ -57,6 +71,7 @@ impl Arena {
         self.used = 0;
         self.datagrams = 0;
         self.spans.clear();
+        self.unsealed.clear();
     }
 
     /// True if one more datagram of any length fits.
@@ -80,6 +95,36 @@ impl Arena {
             return;
         }
         self.spans.push(Span { to, start, bytes, segment_bytes: bytes, segments: 1 });
+    }
+
+    /// Adds the packet at the start of [`Self::free`] as a datagram that [`Self::seal`] must seal. False if its tag has no
+    /// room.
+    #[inline(always)]
+    pub fn push_unsealed(&mut self, to: Path, written: Written, sealer: &Sealer) -> bool {
+        let (start, bytes) = (self.used, written.bytes + sealer.rtp_overhead_bytes());
+        if self.memory.len() - start < bytes {
+            return false;
+        }
+        self.push(to, bytes);
+        self.unsealed.push(Unsealed { start, written });
+        if self.unsealed.len() >= SEALED_TOGETHER {
+            self.seal(sealer);
+        }
+        true
+    }
+
+    /// Seals every packet that has not been sealed. All must be to the sealer's client.
+    // Not one by one as they are written: the cipher would wait until the payload's copy has reached the cache.
+    pub fn seal(&mut self, sealer: &Sealer) {
+        for Unsealed { start, written } in self.unsealed.drain(..) {
+            let Written { bytes, header_bytes, ssrc, index, .. } = written;
+            let sealed_bytes = bytes + sealer.rtp_overhead_bytes();
+            let Some(packet) = self.memory.get_mut(start..start + sealed_bytes) else { continue };
+            if sealer.seal_rtp(packet, header_bytes, bytes, ssrc, index).is_none() {
+                // Never, but nothing leaves unencrypted.
+                packet.fill(0);
+            }
+        }
     }
 
     pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {

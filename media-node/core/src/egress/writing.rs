@@ -94,6 +94,18 @@ impl Waiting {
         cursor: &mut Cursor,
         writing: &mut Writing<'_>,
     ) -> bool {
+        let is_done = self.write_unsealed(slots, path, cursor, writing);
+        writing.arena.seal(path.sealer);
+        is_done
+    }
+
+    fn write_unsealed(
+        &mut self,
+        slots: &mut [Slot],
+        path: &mut Downlink<'_>,
+        cursor: &mut Cursor,
+        writing: &mut Writing<'_>,
+    ) -> bool {
         path.set_rate(writing.at.now);
         while let Some(due) = self.due.get(cursor.due) {
             let is_done = match *due {
@@ -220,7 +232,7 @@ fn write_one(
         writing.released.push((before, slot_index));
     }
     if let Some(written) = written {
-        seal(written, kind, path, writing);
+        add(written, kind, path, writing);
         writing.stats.rtp_out += 1;
     }
 }
@@ -231,7 +243,7 @@ fn write_padding(slot: Option<&mut Slot>, path: &mut Downlink<'_>, writing: &mut
         return false;
     }
     if let Some(written) = slot.and_then(|slot| slot.pad(writing.at, writing.arena.free())) {
-        seal(written, Kind::Padding, path, writing);
+        add(written, Kind::Padding, path, writing);
     }
     true
 }
@@ -253,7 +265,7 @@ fn write_again(
         slot.zip(packet).and_then(|(slot, packet)| slot.retransmit(writing.at, origin, &packet, writing.arena.free()));
     match written {
         Some(written) => {
-            seal(written, kind, path, writing);
+            add(written, kind, path, writing);
             writing.stats.retransmitted += u64::from(kind == Kind::Retransmission);
         }
         None => writing.stats.retransmit_misses += 1,
@@ -261,9 +273,9 @@ fn write_again(
     true
 }
 
-/// Seals the packet at the arena's free end and adds it.
+/// Numbers the packet at the arena's free end and adds it.
 #[inline(always)]
-fn seal(written: Written, kind: Kind, path: &mut Downlink<'_>, writing: &mut Writing<'_>) {
+fn add(written: Written, kind: Kind, path: &mut Downlink<'_>, writing: &mut Writing<'_>) {
     let free = writing.arena.free();
     let carried_bytes = written.bytes + TRANSPORT_BYTES;
     if let Some(controller) = &mut path.congestion
@@ -278,10 +290,8 @@ fn seal(written: Written, kind: Kind, path: &mut Downlink<'_>, writing: &mut Wri
     } else {
         path.pacer.spend(carried_bytes);
     }
-    let sealed = path.sealer.seal_rtp(free, written.header_bytes, written.bytes, written.ssrc, written.index);
-    match sealed {
-        Some(bytes) => writing.arena.push(path.to, bytes),
-        None => writing.stats.drop(DropReason::Overflow),
+    if !writing.arena.push_unsealed(path.to, written, path.sealer) {
+        writing.stats.drop(DropReason::Overflow);
     }
     writing.stats.padding_bytes_out += written.padding_bytes as u64;
 }

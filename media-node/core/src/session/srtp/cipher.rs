@@ -162,12 +162,17 @@ impl Cipher {
 }
 
 /// RFC 7714 §8.1: two zero bytes, SSRC, rollover counter, sequence number; XOR salt.
+// In two words, as the cipher reads it: a word that was written byte by byte can only be read after all earlier stores,
+// the packet's payload, have reached the cache.
 fn gcm_rtp_nonce(salt: &[u8; 12], ssrc: u32, index: u64) -> Nonce {
+    let [s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11] = *salt;
+    let salt = (u64::from_be_bytes([s0, s1, s2, s3, s4, s5, s6, s7]), u32::from_be_bytes([s8, s9, s10, s11]));
+    // The lower 48 bits of the index are exactly the rollover counter and the sequence number.
+    let front = salt.0 ^ u64::from(ssrc) << 16 ^ index >> 32 & 0xffff;
+    let back = salt.1 ^ index as u32;
     let mut nonce = [0; 12];
-    nonce[2..6].copy_from_slice(&ssrc.to_be_bytes());
-    // The lower 48 bits are exactly the rollover counter and the sequence number.
-    nonce[6..].copy_from_slice(&index.to_be_bytes()[2..]);
-    nonce.iter_mut().zip(salt).for_each(|(byte, salt)| *byte ^= salt);
+    nonce[..8].copy_from_slice(&front.to_be_bytes());
+    nonce[8..].copy_from_slice(&back.to_be_bytes());
     Nonce::assume_unique_for_key(nonce)
 }
 
