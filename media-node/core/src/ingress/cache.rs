@@ -51,7 +51,7 @@ impl Cache {
 
     pub fn find(&self, index: u64) -> Option<Packet<'_>> {
         let place = self.place(index);
-        let kept = (*self.facts.get(place)?).filter(|kept| kept.facts.index == index)?;
+        let kept = self.facts.get(place)?.as_ref().filter(|kept| kept.facts.index == index)?;
         let start = place * PAYLOAD_BYTES_MAX;
         let payload = self.payloads.get(start..start + usize::from(kept.payload_bytes))?;
         Some(Packet { facts: kept.facts, payload })
