@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::time::Instant;
 
 /// The queue may hold this many entries more than twice the deadlines before those that were replaced are removed.
@@ -13,12 +13,40 @@ const REPLACED_MAX: usize = 64;
 pub struct Deadlines<T> {
     /// Earliest first; also deadlines that were replaced or removed since, but never as the first.
     queue: BinaryHeap<Reverse<(Instant, T)>>,
-    by_timer: HashMap<T, Instant>,
+    by_timer: HashMap<T, Instant, BuildHasherDefault<Mixer>>,
 }
 
 impl<T: Ord> Default for Deadlines<T> {
     fn default() -> Self {
-        Self { queue: BinaryHeap::new(), by_timer: HashMap::new() }
+        Self { queue: BinaryHeap::new(), by_timer: HashMap::default() }
+    }
+}
+
+/// Mixes the few numbers of a timer by multiplication: no client chooses them, so nobody can make them collide.
+#[derive(Debug, Default)]
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The upper half of the product depends on all of its bits, and the table uses bits from both ends.
+        let product = u128::from(self.0.rotate_left(29) ^ number) * 0x9e37_79b9_7f4a_7c15_u128;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number as u64);
     }
 }
 
