@@ -41,7 +41,7 @@ mod tests {
     use serde_json::Value;
     use shared::token::{Attributes, Bandwidth, Grants, Guest, JoinClaims};
     use shared::trace::Trace;
-    use shared::{ParticipantId, Region, RoomId, TokenId, UnixMillis, limits};
+    use shared::{ParticipantId, Region, RoomId, TemplateName, TokenId, UnixMillis, limits};
 
     /// Cloudflare: "The maximum size of the serialized value is 2,048 bytes".
     const ATTACHMENT_BYTES_MAX: usize = 2_048;
@@ -72,6 +72,7 @@ mod tests {
             attributes: Attributes::new(),
             bandwidth: Bandwidth { send_bps_max: Some(u32::MAX), receive_bps_max: Some(u32::MAX) },
             participants_max: Some(u32::MAX),
+            template: Some(TemplateName::parse(&"t".repeat(TemplateName::BYTES_MAX)).expect("valid")),
             jti: Some(TokenId::parse(&"j".repeat(TokenId::BYTES_MAX)).expect("valid")),
             jti_until: Some(UnixMillis(1 << 53)),
             guest: Some(Guest {

@@ -215,7 +215,8 @@ fn check_join(mut claims: JoinClaims, room: &RoomId) -> Result<JoinClaims, AuthE
         return Err(AuthError::Refused(ErrorCode::WrongRoom));
     }
     // Everybody's roster shows the name, so a token with an invalid one is invalid.
-    if Text::Name.check(&claims.name).is_err() || claims.bandwidth.check_bounds().is_err() {
+    if Text::Name.check(&claims.name).is_err() || claims.bandwidth.check_bounds().is_err() || !claims.sub.is_identity()
+    {
         return Err(AuthError::Refused(ErrorCode::BadToken));
     }
     // Older guest tokens are recognised by the id; they do not say which room the guest hosts.
@@ -318,6 +319,13 @@ mod tests {
         for bad in ["a".repeat(limits::NAME_CHARS_MAX + 1).as_str(), "a\0b", "a\u{202e}b", "\u{200b}"] {
             check(bad, "daily", Some(ErrorCode::BadToken));
         }
+    }
+
+    #[test]
+    fn a_token_cannot_name_a_seat_that_the_room_gives() {
+        let room = RoomId::parse("daily").expect("valid");
+        let claims = JoinClaims::new(ParticipantId::parse("ada~2").expect("valid"), room.clone());
+        assert_eq!(check_join(claims, &room).err(), Some(AuthError::Refused(ErrorCode::BadToken)));
     }
 
     #[test]

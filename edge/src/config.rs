@@ -11,6 +11,7 @@ pub(crate) use regions::Regions;
 use edge_core::issuers::{Issuers, OwnKeys};
 use edge_core::presign::Storage;
 use edge_core::roles::Roles;
+use edge_core::templates::Templates;
 use regions::Places;
 use serde::Serialize;
 use shared::signal::IceServer;
@@ -35,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) issuers: Issuers,
     pub(crate) own_keys: OwnKeys,
     pub(crate) roles: Roles,
+    pub(crate) templates: Templates,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -101,6 +103,11 @@ impl Config {
         let regions = region_default.zip(places).and_then(|(default, places)| {
             note(&mut mistakes, "DEFAULT_REGION", Regions::new(default, places).ok_or("is not one of REGIONS"))
         });
+        let templates = lookup("ROOM_TEMPLATES").map_or(Ok(Templates::default()), |text| Templates::parse(&text));
+        let checked = templates.and_then(|templates| {
+            regions.as_ref().map_or(Ok(()), |regions| templates.check_regions(&regions.names())).map(|()| templates)
+        });
+        let templates = note(&mut mistakes, "ROOM_TEMPLATES", checked).unwrap_or_default();
         match (regions, ice_servers, origins, guests) {
             (Some(regions), Some(ice_servers), Some(origins), Some(guests)) if mistakes.is_empty() => Ok(Self {
                 regions,
@@ -113,6 +120,7 @@ impl Config {
                 issuers,
                 own_keys,
                 roles,
+                templates,
             }),
             _ => Err(ConfigError(mistakes)),
         }

@@ -368,6 +368,8 @@ impl RoomObject {
         let config = room::Config {
             can_record: config.storage.is_some(),
             roles: config.roles.clone(),
+            templates: config.templates.clone(),
+            regions: config.regions.names(),
             ice_servers: config.ice_servers.clone(),
             turn_keys: auth::turn_keys(&self.env),
             resume_keys: auth::resume_keys(&self.env).map_err(|error| Error::RustError(error.to_string()))?,
@@ -409,7 +411,7 @@ impl RoomObject {
             .ok()
             .and_then(|awake| Continent::parse(awake.as_ref()?.identity.continent.as_deref()?));
         let mut failed = ErrorCode::NoMediaNode;
-        for region in config.regions.in_order_for(continent, &request.room) {
+        for region in config.regions.in_order_for_wish(request.region.as_ref(), continent, &request.room) {
             let address = Address::fleet(&region, config.regions.continent(&region));
             let ask = Ask { region: region.clone(), request: request.clone() };
             match address.ask::<PlaceAnswer>(&self.env, Ask::PATH, &ask).await {

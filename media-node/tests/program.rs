@@ -5,6 +5,7 @@ use load::client::{self, Client, Memory};
 use load::local_edge::{Caller, LocalEdge};
 use load::node::{self, Node};
 use load::parameters::ClientNumber;
+use load::process;
 use media_core::framing;
 use shared::RoomId;
 use shared::control::{
@@ -14,6 +15,7 @@ use shared::rtp_parameters::Session;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -81,6 +83,20 @@ fn room() -> RoomId {
 /// Sessions alone.
 fn welcome(sessions: Vec<Session>) -> RoomToNode {
     RoomToNode::Welcome { sessions, forwards: Vec::new(), recording: None, microphones: Microphones::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_registers_under_its_systemd_unit() -> Result<()> {
+    let edge = Arc::new(LocalEdge::open().await?);
+    let (at, runtime) = (Arc::clone(&edge), tokio::runtime::Handle::current());
+    let restricted = std::thread::spawn(move || {
+        let _runtime = runtime.enter();
+        process::restrict_to_unit(include_str!("../../docs/systemd/media-node.service"))?;
+        Node::start(Path::new(PROGRAM), &at, &[])
+    });
+    let _node = restricted.join().expect("the thread ends")?;
+    node::register(&edge).await?;
+    Ok(())
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ mod recording;
 pub use recording::{PlayableFile, Recording, RecordingList};
 
 use crate::error_code::ErrorCode;
-use crate::ids::{ParticipantId, RoleName, RoomId};
+use crate::ids::{ParticipantId, Region, RoleName, RoomId, TemplateName};
 use crate::limits;
 use crate::signal::{
     ActInfo, BanInfo, BanTerm, CallInfo, CallState, Duplicates, Features, ParticipantChange, ParticipantInfo,
@@ -34,6 +34,7 @@ pub struct TokenRequest {
     /// The room that the token is for; it need not exist.
     pub room: RoomId,
     /// The participant's id.
+    #[cfg_attr(feature = "openapi", schemars(regex(pattern = r"^[A-Za-z0-9\-_.:@]+$")))]
     pub participant: ParticipantId,
     /// Display name.
     #[serde(default)]
@@ -57,6 +58,9 @@ pub struct TokenRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
+    /// One of the deployment's templates; applies if this is the first participant to join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateName>,
     /// The token's lifetime; its expiry removes nobody from the room.
     #[serde(default = "lifetime_s_default")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 30, max = 86_400)))]
@@ -89,6 +93,9 @@ pub struct RoomRequest {
     /// The room's name; random if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<RoomId>,
+    /// One of the deployment's templates, whose values count where this request has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateName>,
     /// If true, the room refuses new participants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
@@ -129,6 +136,10 @@ pub struct RoomRequest {
     pub quality: Option<QualityProfile>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<Duplicates>,
+    /// The region whose nodes serve the room if any has capacity, or a continent (`AF`, `AS`, `EU`, `NA`, `OC`, `SA`);
+    /// `nearest` is the one nearest to the first participant. Counts when the room next needs a node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
     /// If true, guests wait until a moderator admits them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lobby: Option<bool>,
@@ -184,6 +195,10 @@ pub struct RoomPatch {
     pub quality: Option<QualityProfile>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<Duplicates>,
+    /// The region whose nodes serve the room if any has capacity, or a continent (`AF`, `AS`, `EU`, `NA`, `OC`, `SA`);
+    /// `nearest` is the one nearest to the first participant. Counts when the room next needs a node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
     /// If true, guests wait until a moderator admits them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lobby: Option<bool>,
@@ -224,6 +239,8 @@ pub struct Room {
     /// Null if clients may choose.
     pub quality: Option<QualityProfile>,
     pub duplicates: Duplicates,
+    /// Null for the one nearest to the first participant.
+    pub region: Option<Region>,
     pub lobby: bool,
     #[cfg_attr(feature = "openapi", schemars(with = "std::collections::BTreeSet<ParticipantId>"))]
     pub invited: SortedSet<ParticipantId>,
@@ -374,6 +391,9 @@ impl Bounds for TokenRequest {
             return Err("lifetime_s is out of bounds");
         }
         Text::Name.check(&self.name)?;
+        if !self.participant.is_identity() {
+            return Err("participant must not contain ~");
+        }
         if self.attributes.len() > limits::ATTRIBUTES_PER_PARTICIPANT_MAX {
             return Err("attributes has too many names");
         }
@@ -428,6 +448,7 @@ impl From<RoomRequest> for RoomChange {
             features: request.features,
             quality: request.quality,
             duplicates: request.duplicates,
+            region: request.region,
             lobby: request.lobby,
             invited: request.invited,
             spotlight: None,
@@ -450,6 +471,7 @@ impl From<RoomPatch> for RoomChange {
             features: patch.features,
             quality: patch.quality,
             duplicates: patch.duplicates,
+            region: patch.region,
             lobby: patch.lobby,
             invited: patch.invited,
             spotlight: None,
@@ -519,6 +541,7 @@ mod tests {
                 attributes: [("role", "therapist")].map(attribute).into(),
                 bandwidth,
                 participants_max: Some(3),
+                template: TemplateName::parse("lesson").ok(),
                 lifetime_s: 60,
                 single_use: true,
             },
@@ -541,13 +564,14 @@ mod tests {
             features: Some(Features::default()),
             quality: Some(QualityProfile::Kaa),
             duplicates: Some(Duplicates::Reject),
+            region: Region::parse("EU").ok(),
             lobby: Some(true),
             invited: Some(vec![ParticipantId::parse("ada").expect("valid")]),
         };
         check(&rules, 2);
         let request = serde_json::to_value(&rules).expect("JSON");
         let request: RoomRequest = serde_json::from_value(request).expect("the same fields");
-        check(&RoomRequest { name: room, ..request }, 2);
+        check(&RoomRequest { name: room, template: TemplateName::parse("lesson").ok(), ..request }, 2);
         check(&PauseRequest { reason: Some("a break".into()) }, 1);
         let (grants, bandwidth) = (Some(Grants::default()), Some(bandwidth));
         let role = RoleName::parse("host").ok();

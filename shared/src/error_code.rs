@@ -105,7 +105,7 @@ error_codes! {
     StaleEpoch = "stale_epoch", false;
     /// The same participant joined elsewhere.
     Replaced = "replaced", false;
-    /// No room has this name.
+    /// No room has this name, and a join token may not create it.
     UnknownRoom = "unknown_room", false;
     /// The API key or its secret is missing or wrong.
     BadApiKey = "bad_api_key", false;
@@ -129,6 +129,10 @@ error_codes! {
     UnknownBan = "unknown_ban", false;
     /// The deployment has no role of this name.
     UnknownRole = "unknown_role", false;
+    /// The deployment has no template of this name.
+    UnknownTemplate = "unknown_template", false;
+    /// The deployment has no region of this name.
+    UnknownRegion = "unknown_region", false;
     /// Recording is off: no storage is configured.
     RecordingUnavailable = "recording_unavailable", false;
     /// The recording could not be made or finished.
@@ -176,6 +180,8 @@ impl ErrorCode {
             | Self::UnknownTrack
             | Self::UnknownBan
             | Self::UnknownRole
+            | Self::UnknownTemplate
+            | Self::UnknownRegion
             | Self::UnknownRecording => 404,
             Self::MethodNotAllowed => 405,
             Self::Timeout => 408,

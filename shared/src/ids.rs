@@ -117,8 +117,32 @@ text_id!(
 );
 text_id!(
     /// A participant's id: the token's `sub`. Joining again with the same id replaces the earlier session.
-    ParticipantId, "participant", 64, "-_.:@"
+    ParticipantId, "participant", 64, "-_.:@~"
 );
+
+impl ParticipantId {
+    /// Separates the identity in a token from the number of its seat; tokens cannot contain it.
+    const SEAT: char = '~';
+
+    /// The token's `sub`: the same for all participants with one identity, where a room admits several.
+    #[must_use]
+    pub fn identity(&self) -> Self {
+        self.0.split_once(Self::SEAT).map_or_else(|| self.clone(), |(identity, _)| Self(identity.into()))
+    }
+
+    /// True for what a token may name: an identity, and not one of its further seats.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        !self.0.contains(Self::SEAT)
+    }
+
+    /// The id of this identity's seat with a number from 1; `None` if it would be too long.
+    #[must_use]
+    pub fn seat(&self, number: usize) -> Option<Self> {
+        if number == 1 { Some(self.clone()) } else { Self::parse(&format!("{self}{}{number}", Self::SEAT)).ok() }
+    }
+}
+
 text_id!(
     /// One media session of one participant with one node; a reload or a move to another node creates a new session.
     SessionId, "session", 32, ""
@@ -139,6 +163,12 @@ text_id!(
     /// A deployment region, for instance `eu-central`.
     Region, "region", 32, "-"
 );
+
+impl Region {
+    /// Names no region: as a room's wish, the one nearest to its first participant.
+    pub const NEAREST: &str = "nearest";
+}
+
 text_id!(
     /// The client's id for one attempt to join, which makes repeating it harmless.
     AttemptId, "attempt", 64, "-_"
@@ -173,6 +203,10 @@ impl Default for RoleName {
 }
 
 text_id!(
+    /// The name of a template: rules of the deployment for a new room.
+    TemplateName, "template", 32, "-_."
+);
+text_id!(
     /// The name or the value of one of a participant's attributes.
     Attribute, "attribute", 32, "-_.:@"
 );
@@ -203,6 +237,19 @@ mod tests {
         for text in ["a/b", "a b", "ä", "a\n", "../x", "a%2f"] {
             check(text, Err(IdError::Character { kind: "room", allowed: "-_" }));
         }
+    }
+
+    #[test]
+    fn a_seat_leads_back_to_its_identity() {
+        let ada = ParticipantId::parse("ada@example.org").expect("valid");
+        let second = ada.seat(2).expect("short enough");
+        assert_eq!(
+            (second.as_str(), second.identity(), ada.seat(1)),
+            ("ada@example.org~2", ada.clone(), Some(ada.clone()))
+        );
+        assert_eq!((ada.is_identity(), second.is_identity(), ada.identity()), (true, false, ada));
+        let long = ParticipantId::parse(&"a".repeat(63)).expect("valid");
+        assert_eq!(long.seat(2), None);
     }
 
     #[test]

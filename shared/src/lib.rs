@@ -32,7 +32,7 @@ pub mod version;
 pub use error_code::ErrorCode;
 pub use ids::{
     AttemptId, Attribute, MessageId, Mid, NodeId, ParticipantId, RecordingId, Region, RoleName, RoomId, SessionId,
-    TokenId, TrackId,
+    TemplateName, TokenId, TrackId,
 };
 pub use text::Text;
 pub use time::UnixMillis;

@@ -112,8 +112,12 @@ pub const JOIN_TOKEN_LIFETIME_MS_MAX: u64 = 24 * 3_600_000;
 pub const TOKEN_ISSUERS_MAX: usize = 8;
 /// Public keys of applications that sign join tokens.
 pub const TOKEN_PUBLIC_KEYS_MAX: usize = 8;
+/// Participants with one identity, in rooms that admit them side by side: a person has few devices.
+pub const SEATS_PER_IDENTITY_MAX: usize = 8;
 /// Roles of a deployment, built-in ones included.
 pub const ROLES_MAX: usize = 32;
+/// Templates of a deployment, which the Worker reads at its start.
+pub const TEMPLATES_MAX: usize = 32;
 /// Attributes of a participant; everybody in the room sees them, and a socket's attachment holds them.
 pub const ATTRIBUTES_PER_PARTICIPANT_MAX: usize = 4;
 /// Attributes and values to which a deployment gives a role.

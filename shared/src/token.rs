@@ -6,7 +6,7 @@ mod hs256;
 pub use grants::Grants;
 
 use crate::error_code::ErrorCode;
-use crate::ids::{Attribute, IdError, NodeId, ParticipantId, Region, RoleName, RoomId, TokenId};
+use crate::ids::{Attribute, IdError, NodeId, ParticipantId, Region, RoleName, RoomId, TemplateName, TokenId};
 use crate::json::{Document, Reader};
 use crate::limits;
 use crate::sorted::SortedMap;
@@ -35,6 +35,9 @@ pub struct JoinClaims {
     /// The room's limit; counts only in the token of the first participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participants_max: Option<u32>,
+    /// The template of the room, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateName>,
     /// Limits the token to one join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jti: Option<TokenId>,
@@ -59,6 +62,7 @@ impl JoinClaims {
             attributes: Attributes::new(),
             bandwidth: Bandwidth::default(),
             participants_max: None,
+            template: None,
             jti: None,
             jti_until: None,
             guest: None,

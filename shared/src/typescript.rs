@@ -2,7 +2,7 @@
 
 use crate::api;
 use crate::error_code::ErrorCode;
-use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, RecordingId, RoleName, SessionId, TrackId};
+use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, RecordingId, Region, RoleName, SessionId, TrackId};
 use crate::limits;
 use crate::rtp_parameters::MediaKind;
 use crate::signal::{self, close_code};
@@ -61,6 +61,7 @@ fn types(text: &mut String) {
     declare::<SessionId>(text, &config);
     declare::<TrackId>(text, &config);
     declare::<RecordingId>(text, &config);
+    declare::<Region>(text, &config);
     declare::<RoleName>(text, &config);
     declare::<AttemptId>(text, &config);
     declare::<MessageId>(text, &config);

@@ -13,6 +13,10 @@ const WITH_LIFELINE = `exec 3<&0; { read -r _ <&3; kill -s KILL -- -$$; } >/dev/
 /** Logs of this process's programs: a program that is started again continues its log. */
 const LOGS = new Set();
 
+/** Of our own programs' logs, as text or JSON, and of Rust's panics. */
+const IS_ERROR = /\bERROR\b|panicked at/;
+const ERRORS_MAX = 20;
+
 /** A program with all the processes that it starts. */
 export class Program {
   #child;
@@ -20,6 +24,8 @@ export class Program {
   #ended;
   #lines = [];
   #waiting = [];
+  /** The first lines of its output that tell of an error. */
+  errors = [];
 
   /**
    * @param {string} name for messages
@@ -116,6 +122,7 @@ export class Program {
   #heard(line) {
     this.#lines.push(line);
     if (this.#lines.length > 500) this.#lines.shift();
+    if (IS_ERROR.test(line) && this.errors.length < ERRORS_MAX) this.errors.push(line);
     this.#waiting = this.#waiting.filter(({ find, resolve }) => {
       const found = find(line);
       if (found) resolve(found);

@@ -41,6 +41,8 @@ const COMMANDS = {
   processes: () => ({ body: stack.processes() }),
   metrics: async () => ({ body: Object.fromEntries(await Promise.all(stack.everyNode().map(async ({ name, metrics }) => [name, await metrics()]))) }),
   spooled: () => ({ body: stack.spooled() }),
+  errors: () => ({ body: stack.errors() }),
+  expect_errors: ({ texts }) => stack.expectErrors(texts),
   api: ({ method, path }) => stack.api(method, path),
   people_join: async ({ room }) => {
     const { People } = await import("./people.mjs");

@@ -37,6 +37,10 @@ export class Stack {
   storage = null;
   nodes = [];
   turnNodes = [];
+  /** Media nodes and TURN nodes, also those that have ended. */
+  #started = [];
+  /** Texts of errors that the test provokes. */
+  #expected = [];
   /** Folder of the programs' logs. */
   logs;
 
@@ -171,6 +175,7 @@ export class Stack {
   async #ready(nodes, name, program, http) {
     const node = { name, program, metrics: () => metrics(http) };
     nodes.push(node);
+    this.#started.push(program);
     await Promise.race([
       until(`${name} is ready`, () => isOk(`http://127.0.0.1:${http}/readyz`), START_MS),
       program.ended().then((how) => Promise.reject(new Error(`${name} ended (${how}):\n${program.tail()}`))),
@@ -208,9 +213,23 @@ export class Stack {
     return readdirSync(spool, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => name);
   }
 
+  /** Lets nodes log errors that contain one of these texts. */
+  expectErrors(texts) {
+    this.#expected.push(...texts);
+  }
+
+  /** The errors that nodes have logged and nobody expects. */
+  errors() {
+    const isExpected = (line) => this.#expected.some((text) => line.includes(text));
+    return this.#started.flatMap(({ name, errors }) => errors.filter((line) => !isExpected(line)).map((line) => `${name}: ${line}`));
+  }
+
+  /** Ends all programs. An unexpected error in a node's log is an error here. */
   async stop() {
     const programs = this.everyNode().map(({ program }) => program);
     await Promise.all([this.#worker, this.storage, ...programs].map((program) => program?.kill()));
+    const errors = this.errors();
+    if (errors.length > 0) throw new Error(`errors in the nodes' logs:\n${errors.join("\n")}`);
   }
 }
 

@@ -12,6 +12,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Written by `cargo xtask build storage --development`; `ROTUNDA_STORAGE` names another program. */
 const PROGRAM = process.env.ROTUNDA_STORAGE ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/storage");
 const START_MS = 30_000;
+const UPLOAD_MS = 120_000;
 
 const BUCKET = "recordings";
 const ACCESS_KEY_ID = "test";
@@ -92,7 +93,8 @@ export class Storage {
 
   /** Resolves when the first chunk of a large object is stored. */
   async firstChunk() {
-    for await (const { filename } of watch(this.#root)) if (filename.includes(".part-1")) return;
+    const events = watch(this.#root, { signal: AbortSignal.timeout(UPLOAD_MS) });
+    for await (const { filename } of events) if (filename.includes(".part-1")) return;
   }
 
   /** Stores an object, as a node would. */

@@ -113,6 +113,17 @@ fn a_host_whose_kernel_cannot_relay_goes_on_without() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn it_starts_under_its_systemd_unit() -> Result<()> {
+    let restricted = std::thread::spawn(|| {
+        process::restrict_to_unit(include_str!("../../docs/systemd/turn-node.service"))?;
+        Relay::ours(Path::new(PROGRAM), &[])
+    });
+    let relay = restricted.join().expect("the thread ends")?;
+    assert_eq!(page(relay.http, "/healthz")?.0, 200);
+    Ok(())
+}
+
 // Holds S0-SIG-01, S3-DEP-01.
 #[tokio::test]
 async fn clients_reach_the_media_nodes_that_the_edge_names_and_no_others() -> Result<()> {

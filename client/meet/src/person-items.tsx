@@ -7,7 +7,7 @@ import type { Texts } from "./texts";
 import type { Actions } from "./use-actions";
 
 /** The ids that the edge gives to guests. */
-const GUEST = /^guest-[0-9a-f]{32}$/;
+const GUEST = /^guest-[0-9a-f]{32}(~\d)?$/;
 
 interface Person {
   readonly participant: Participant;

@@ -95,6 +95,8 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   too_many_bans: { class: "signaling_error", words: "This room has too many bans. Lift some first." },
   unknown_ban: { class: "signaling_error", words: "This person isn’t banned." },
   unknown_role: { class: "signaling_error", words: "There is no such role." },
+  unknown_template: { class: "signaling_error", words: "There is no such template." },
+  unknown_region: { class: "signaling_error", words: "There is no such region." },
   recording_unavailable: { class: "media_error", words: "Recording isn’t set up here." },
   recording_failed: { class: "media_error", words: "The recording failed." },
   too_many_recordings: { class: "media_error", words: "This room has too many recordings. Delete some first." },

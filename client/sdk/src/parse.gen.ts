@@ -62,6 +62,7 @@ const grants = object<Grants>({
   admit: orAbsent(flag),
   camera: orAbsent(flag),
   chat: flag,
+  create: orAbsent(flag),
   hidden: orAbsent(flag),
   metadata: orAbsent(flag),
   microphone: orAbsent(flag),

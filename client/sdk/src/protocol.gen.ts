@@ -51,6 +51,11 @@ export type TrackId = string;
 export type RecordingId = string;
 
 /**
+ * A deployment region, for instance `eu-central`.
+ */
+export type Region = string;
+
+/**
  * The name of a role: a set of grants of the deployment.
  */
 export type RoleName = string;
@@ -74,7 +79,7 @@ export type Mid = string;
 /**
  * The reason for a refusal, for programs.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "issuer_unavailable" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "time_limit" | "not_started" | "wrong_state" | "feature_off" | "not_invited" | "duplicate_identity" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "participant_away" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "unknown_role" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "issuer_unavailable" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "time_limit" | "not_started" | "wrong_state" | "feature_off" | "not_invited" | "duplicate_identity" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "participant_away" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "unknown_role" | "unknown_template" | "unknown_region" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "disk_full" | "internal";
 
 export type MediaKind = "audio" | "video";
 
@@ -165,6 +170,10 @@ publish: boolean, microphone?: boolean, camera?: boolean,
  */
 screen?: boolean, 
 /**
+ * Create the room by joining it first; without this, only an existing room can be joined.
+ */
+create?: boolean, 
+/**
  * Receive the audio and video of others.
  */
 subscribe: boolean, 
@@ -206,7 +215,7 @@ export type RoomType = "cinema" | "mansion" | "private" | "appointment" | "insta
 /**
  * The treatment of a participant who joins while connected already.
  */
-export type Duplicates = "replace" | "reject";
+export type Duplicates = "replace" | "reject" | "allow";
 
 /**
  * The limits of a client's camera by the state of its uplink.
@@ -367,6 +376,11 @@ public?: boolean,
  * Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
  */
 features?: Features, quality?: QualityProfile, duplicates?: Duplicates, 
+/**
+ * The region whose nodes serve the room if any has capacity, or a continent; `nearest` is the one nearest to the
+ * first participant. Counts when the room next needs a node.
+ */
+region?: Region, 
 /**
  * If true, guests wait until a moderator admits them.
  */
@@ -770,6 +784,11 @@ public?: boolean,
  * Replaces all features; those that are absent are on. One that is turned off ends where it is in use.
  */
 features?: Features, quality?: QualityProfile, duplicates?: Duplicates, 
+/**
+ * The region whose nodes serve the room if any has capacity, or a continent; `nearest` is the one nearest to the
+ * first participant. Counts when the room next needs a node.
+ */
+region?: Region, 
 /**
  * If true, guests wait until a moderator admits them.
  */

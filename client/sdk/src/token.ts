@@ -9,8 +9,8 @@ export interface Claims {
   readonly grants: AllGrants;
 }
 
-/** The permissions of a participant, each of which is on or off. */
-export type AllGrants = Required<Grants>;
+/** The permissions of a participant in a room, each of which is on or off. */
+export type AllGrants = Required<Omit<Grants, "create">>;
 
 /** The grants of a token without any. */
 export const DEFAULT_GRANTS: AllGrants = {

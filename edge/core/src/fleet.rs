@@ -378,7 +378,7 @@ impl Fleet {
             region: self.region.clone(),
             relays: Relays::new(),
         };
-        let PlaceRequest { room, epoch, session, avoid: _, full: _ } = ask;
+        let PlaceRequest { room, epoch, session, avoid: _, full: _, region: _ } = ask;
         let claims = TicketClaims { sub: placement.node.clone(), room: room.clone(), epoch };
         let Ok(ticket) = token::sign(claims, &self.key, now, limits::NODE_TICKET_LIFETIME_MS) else {
             return PlaceAnswer::Failed { code: ErrorCode::Internal };

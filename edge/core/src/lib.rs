@@ -30,6 +30,7 @@ pub mod secret;
 pub mod session_description;
 mod steps;
 pub mod storage;
+pub mod templates;
 pub mod turnstile;
 
 pub use random::Random;

@@ -1,7 +1,7 @@
 //! The regions, and the order in which rooms and clients try them.
 
 use super::continent::Continent;
-use shared::sorted::{self, SortedMap};
+use shared::sorted::{self, SortedMap, SortedSet};
 use shared::{Region, RoomId, json, limits};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -66,6 +66,27 @@ impl Regions {
         regions.into_iter().map(|(region, _)| region.clone()).collect()
     }
 
+    /// The same with a room's wish, a region or a continent, in front; the rest by their distance from it.
+    pub(crate) fn in_order_for_wish(
+        &self,
+        wish: Option<&Region>,
+        continent: Option<Continent>,
+        room: &RoomId,
+    ) -> Vec<Region> {
+        let on = wish.and_then(|wish| self.continent(wish).or_else(|| Continent::parse(wish.as_str())));
+        let mut regions = self.in_order_for(on.or(continent), room);
+        if let Some(wish) = wish.map(|wish| self.whole(wish)) {
+            sorted::sort_by_cached_key(&mut regions, |region| self.whole(region) != wish);
+        }
+        regions
+    }
+
+    /// The names that a room may wish for: the regions and their continents.
+    pub(crate) fn names(&self) -> SortedSet<Region> {
+        let continents = self.places.continents.values().filter_map(|on| Region::parse(on.code()).ok());
+        self.places.continents.keys().cloned().chain(continents).collect()
+    }
+
     /// The regions whose TURN nodes a client on `continent` is offered, one part of each.
     pub(crate) fn nearest(&self, continent: Continent, room: &RoomId) -> Vec<Region> {
         let mut regions = self.in_order_for(Some(continent), room);
@@ -125,6 +146,25 @@ mod tests {
             |continent| regions.nearest(continent, &room(1)).into_iter().map(Into::into).collect::<Vec<String>>();
         assert_eq!(nearest(Continent::Asia), ["ap-south", "eu-west"]);
         assert_eq!(nearest(Continent::SouthAmerica), ["us-east", "eu-west"]);
+    }
+
+    #[test]
+    fn a_rooms_wish_comes_first_and_the_rest_follows_by_the_distance_from_it() {
+        let check = |wish: Option<&str>, from: Option<Continent>, expected: &str| {
+            let wish = wish.map(|wish| Region::parse(wish).expect("valid"));
+            let regions = parse(WORLD, "eu-west").in_order_for_wish(wish.as_ref(), from, &room(1));
+            assert_eq!(regions.into_iter().map(String::from).collect::<Vec<_>>().join(" "), expected);
+        };
+        check(Some("eu-central"), Some(Continent::Asia), "eu-central eu-west us-east ap-south");
+        check(Some("AS"), Some(Continent::NorthAmerica), "ap-south eu-west eu-central us-east");
+        check(None, Some(Continent::NorthAmerica), "us-east eu-west eu-central ap-south");
+        check(Some("gone"), Some(Continent::NorthAmerica), "us-east eu-west eu-central ap-south");
+        let parts = parse(r#"{"eu":"EU","eu-2":"eu","us":"NA"}"#, "eu");
+        let in_order =
+            parts.in_order_for_wish(Region::parse("eu-2").ok().as_ref(), Some(Continent::NorthAmerica), &room(1));
+        assert_eq!(in_order.last().map(Region::as_str), Some("us"), "the parts of a region share its rooms");
+        let names: Vec<String> = parts.names().iter().cloned().map(String::from).collect();
+        assert_eq!(names, ["EU", "NA", "eu", "eu-2", "us"]);
     }
 
     fn room(number: u32) -> RoomId {

@@ -186,6 +186,8 @@ const fn refused(code: ErrorCode) -> Refusal {
         ErrorCode::UnknownTrack => "the participant has no such track",
         ErrorCode::UnknownBan => "no participant with this id is banned",
         ErrorCode::UnknownRole => "the deployment has no role of this name",
+        ErrorCode::UnknownTemplate => "the deployment has no template of this name",
+        ErrorCode::UnknownRegion => "the deployment has no region of this name",
         ErrorCode::TooManyBans => "the room has reached its limit of bans: lift some",
         ErrorCode::UnknownRecording => "the room has no recording with this id",
         ErrorCode::RecordingNotOver => "the recording is running or being finished",

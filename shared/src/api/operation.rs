@@ -81,7 +81,9 @@ const RECORDINGS: &str = "/v1/rooms/{room}/recordings";
 const RECORDING: &str = "/v1/rooms/{room}/recordings/{recording}";
 const STOP: &str = "/v1/rooms/{room}/recordings/{recording}/stop";
 
-const NO_TOKEN: &[ErrorCode] = &[ErrorCode::UnknownRole];
+const NO_TOKEN: &[ErrorCode] = &[ErrorCode::UnknownRole, ErrorCode::UnknownTemplate];
+const NO_NEW_ROOM: &[ErrorCode] = &[ErrorCode::UnknownTemplate, ErrorCode::UnknownRegion];
+const NO_UPDATE: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownRegion];
 const NO_ROOM: &[ErrorCode] = &[ErrorCode::UnknownRoom];
 const NO_CALL: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::WrongState];
 const NO_PARTICIPANT: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant];
@@ -110,9 +112,9 @@ const NO_DELETION: &[ErrorCode] = &[
 pub const OPERATIONS: &[Operation] = &[
     Operation { id: OperationId::CreateToken, method: "POST", path: "/v1/tokens", errors: NO_TOKEN },
     Operation { id: OperationId::ListRooms, method: "GET", path: ROOMS, errors: &[] },
-    Operation { id: OperationId::CreateRoom, method: "POST", path: ROOMS, errors: &[] },
+    Operation { id: OperationId::CreateRoom, method: "POST", path: ROOMS, errors: NO_NEW_ROOM },
     Operation { id: OperationId::GetRoom, method: "GET", path: ROOM, errors: NO_ROOM },
-    Operation { id: OperationId::UpdateRoom, method: "PATCH", path: ROOM, errors: NO_ROOM },
+    Operation { id: OperationId::UpdateRoom, method: "PATCH", path: ROOM, errors: NO_UPDATE },
     Operation { id: OperationId::CloseRoom, method: "DELETE", path: ROOM, errors: NO_ROOM },
     Operation { id: OperationId::StartRoom, method: "POST", path: START_ROOM, errors: NO_CALL },
     Operation { id: OperationId::PauseRoom, method: "POST", path: PAUSE_ROOM, errors: NO_CALL },

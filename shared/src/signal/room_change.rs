@@ -1,7 +1,7 @@
 //! The changes that moderators and the application make to a room.
 
 use super::{Duplicates, Features, QualityProfile, RoomType};
-use crate::ids::ParticipantId;
+use crate::ids::{ParticipantId, Region};
 use crate::limits;
 use crate::text::Text;
 use crate::time::UnixMillis;
@@ -58,6 +58,11 @@ pub struct RoomChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub duplicates: Option<Duplicates>,
+    /// The region whose nodes serve the room if any has capacity, or a continent; `nearest` is the one nearest to the
+    /// first participant. Counts when the room next needs a node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub region: Option<Region>,
     /// If true, guests wait until a moderator admits them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]

@@ -47,6 +47,8 @@ pub enum Duplicates {
     Replace,
     /// The later connection is refused. One that takes the place of a lost one is no duplicate.
     Reject,
+    /// Both stay, as participants of their own: the later ones have the ids `<id>~2` to `<id>~8`.
+    Allow,
 }
 
 /// The limits of a client's camera by the state of its uplink.

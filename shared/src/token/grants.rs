@@ -20,6 +20,10 @@ pub struct Grants {
     #[serde(skip_serializing_if = "is_true")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
     pub screen: bool,
+    /// Create the room by joining it first; without this, only an existing room can be joined.
+    #[serde(skip_serializing_if = "is_true")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+    pub create: bool,
     /// Receive the audio and video of others.
     pub subscribe: bool,
     /// Send data: write in the chat, react, raise a hand.
@@ -49,12 +53,13 @@ impl Default for Grants {
 }
 
 impl Grants {
-    /// No grant; publishing would include every source.
+    /// No grant; publishing would include every source, and joining may create the room.
     pub const NONE: Self = Self {
         publish: false,
         microphone: true,
         camera: true,
         screen: true,
+        create: true,
         subscribe: false,
         chat: false,
         moderate: false,
@@ -105,6 +110,7 @@ impl Grants {
             microphone: of(self.microphone, other.microphone),
             camera: of(self.camera, other.camera),
             screen: of(self.screen, other.screen),
+            create: of(self.create, other.create),
             subscribe: of(self.subscribe, other.subscribe),
             chat: of(self.chat, other.chat),
             moderate: of(self.moderate, other.moderate),

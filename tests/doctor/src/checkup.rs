@@ -173,6 +173,7 @@ fn wish() -> Option<TokenRequest> {
         attributes: Attributes::new(),
         bandwidth: Bandwidth::default(),
         participants_max: None,
+        template: None,
         lifetime_s: TOKEN_LIFETIME_S,
         single_use: false,
     })

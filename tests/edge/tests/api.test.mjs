@@ -42,7 +42,7 @@ test("a room is made, joined with an issued token, changed, cleared and ended, w
   const { created_at, ...rest } = made.body;
   assert.ok(Math.abs(created_at - Date.now()) < 60_000);
   const room = { name: "flow", participants: 0, locked: false, metadata: "weekly", participants_max: 2, empty_timeout_ms: 300_000, state: "created", duration_ms_max: null, starts_at: null, started_at: null, ends_at: null,
-    room_type: "instant", public: false, quality: null, duplicates: "replace", lobby: false, invited: [],
+    room_type: "instant", public: false, quality: null, duplicates: "replace", region: null, lobby: false, invited: [],
     features: { chat: true, screen_share: true, file_transfer: true, recording: true, whiteboard: true, reactions: true } };
   assert.deepEqual(rest, room);
   await edge.hibernate("flow");

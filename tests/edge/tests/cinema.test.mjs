@@ -60,7 +60,7 @@ async function screening(flow) {
   }, { late: ["error room_full"] });
 }
 
-// Holds S2-SIG-01, S2-SIG-02.
+// Holds S0-SIG-04, S2-SIG-01, S2-SIG-02.
 test("a screening, asleep after every step", () => Flow.play(edge, "cinema", asleep, screening));
 
 test("a screening, killed after every step", () => Flow.playKilled("cinema", screening));

@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { Client } from "../support/client.mjs";
 import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
+import { checkRefused } from "../support/refused.mjs";
 import { Socket } from "../support/socket.mjs";
 import { joinToken, nodeToken } from "../support/token.mjs";
 
@@ -37,6 +38,30 @@ test("a room goes to the region nearest to its first joiner", async () => {
   await virginia.serving("from-brazil");
   await joinFrom(undefined, "from-nowhere");
   await frankfurt.serving("from-nowhere");
+});
+
+test("a room goes to the region that it wishes for; a changed wish counts when it next needs a node", async () => {
+  const create = async (name, body) => (await edge.api("POST", "/v1/rooms", { body: { name, ...body } })).body;
+  assert.equal((await create("wish-named", { region: "us-east" })).region, "us-east");
+  await joinFrom("EU", "wish-named");
+  await virginia.serving("wish-named");
+  assert.equal((await create("wish-continent", { region: "EU" })).region, "EU");
+  const ada = await joinFrom("NA", "wish-continent");
+  const link = await frankfurt.serving("wish-continent");
+  link.connected(ada.session.session);
+  await create("wish-asia", { region: "ap-south" });
+  await joinFrom("EU", "wish-asia");
+  await frankfurt.serving("wish-asia");
+  checkRefused(await edge.api("POST", "/v1/rooms", { body: { name: "wish-mars", region: "mars" } }), 404, "unknown_region");
+  const patch = (region) => edge.api("PATCH", "/v1/rooms/wish-continent", { body: { region } });
+  checkRefused(await patch("OC"), 404, "unknown_region");
+  assert.equal((await patch("us-east")).body.region, "us-east");
+  await link.settle();
+  assert.ok(virginia.assignments.every(({ room }) => room !== "wish-continent"), "nobody moves yet");
+  await edge.hibernate("wish-continent");
+  link.send({ type: "draining" });
+  await virginia.assigned(({ room }) => room === "wish-continent");
+  assert.equal((await patch("nearest")).body.region, null);
 });
 
 test("a region without nodes leaves the room to the next one", async () => {

@@ -89,6 +89,46 @@ test("a second connection of a participant replaces the first, or is rejected", 
   assert.equal((await second.request({ type: "raise_hand", raised: true })).type, "done");
 });
 
+test("where duplicates are allowed, one identity is there several times, as participants of their own", async () => {
+  await create("beside", { duplicates: "allow" });
+  const kim = await Client.join(edge, "beside", "kim", { ...HOST, tracks: [] });
+  const tabs = [await Client.join(edge, "beside", "ada"), await Client.join(edge, "beside", "ada", { attempt: "second" })];
+  const [first, second] = tabs;
+  assert.deepEqual(tabs.map(({ joined }) => joined.participant), ["ada", "ada~2"]);
+  assert.deepEqual(second.joined.roster.map(({ id, name }) => [id, name]), [["kim", "kim"], ["ada", "ada"], ["ada~2", "ada"]]);
+  assert.equal((await second.request({ type: "chat", message: "m1", text: "hello" })).type, "done");
+  assert.equal((await first.find(({ type }) => type === "chat", "the first hears the second")).messages[0].participant, "ada~2");
+  await edge.hibernate("beside");
+  // Each comes back to its own place, with the same token.
+  second.terminate();
+  await kim.find(({ participant }) => participant?.id === "ada~2" && participant.connection === "reconnecting", "the second is away");
+  const back = await Client.connect(edge, "beside", "ada");
+  assert.equal((await back.resume(second.session)).type, "resumed");
+  assert.equal((await first.request({ type: "raise_hand", raised: true })).type, "done", "the first is still there");
+  // A grant that a moderator takes from one of them is taken from all, and from a further one.
+  assert.equal((await kim.request({ type: "update_participant", participant: "ada~2", grants: { publish: false } })).type, "done");
+  for (const id of ["ada", "ada~2"]) await kim.find(({ participant }) => participant?.id === id && participant.grants?.publish === false, `${id} publishes nothing`);
+  const third = await Client.connect(edge, "beside", "ada");
+  assert.equal((await third.join()).code, "forbidden");
+  assert.equal((await third.join({ tracks: [] })).participant, "ada~3");
+  for (let number = 4; number <= 8; number += 1) await Client.join(edge, "beside", "ada", { tracks: [] });
+  const ninth = await Client.connect(edge, "beside", "ada");
+  assert.equal((await ninth.join({ tracks: [] })).code, "duplicate_identity");
+  // A removal concerns one of them, a ban the identity.
+  assert.equal((await kim.request({ type: "kick", participant: "ada~3" })).type, "done");
+  assert.equal((await third.find(({ type }) => type === "removed", "the third is removed")).code, "kicked");
+  assert.equal((await first.request({ type: "raise_hand", raised: false })).type, "done");
+  assert.equal((await edge.api("PUT", "/v1/rooms/beside/bans/ada~2", { body: {} })).status, 204);
+  for (const client of [first, back]) assert.equal((await client.find(({ type }) => type === "removed", "all are removed")).code, "kicked");
+  assert.deepEqual((await edge.api("GET", "/v1/rooms/beside/bans")).body.bans.map(({ participant }) => participant), ["ada"]);
+  const banned = await Client.connect(edge, "beside", "ada");
+  assert.equal((await banned.join({ tracks: [] })).code, "banned");
+  // Only the room gives such ids.
+  const forged = await Client.connect(edge, "beside", "ada~2");
+  assert.equal((await forged.next("refused")).code, "bad_token");
+  checkRefused(await edge.api("POST", "/v1/tokens", { body: { room: "beside", participant: "ada~2" } }), 400, "invalid_request");
+});
+
 // Holds S1-ROOM-02.
 test("an appointment is scheduled, active and ended; an instant room is open at once", async () => {
   const made = await create("appointment", { room_type: "appointment", starts_at: Date.now() + 3_600_000 });

@@ -64,7 +64,7 @@ async function consultation(flow) {
   flow.people.clear();
 }
 
-// Holds S0-SIG-03, S0-SIG-10.
+// Holds S0-SIG-03, S0-SIG-04, S0-SIG-10.
 test("a consultation, asleep after every step", () => Flow.play(edge, "soulseer", asleep, consultation));
 
 test("a consultation, killed after every step", () => Flow.playKilled("soulseer", consultation));

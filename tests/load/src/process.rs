@@ -1,6 +1,6 @@
 //! A child process that ends with its owner, and its CPU time.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -24,6 +24,41 @@ pub fn cpu_ns_by_thread(pid: u32) -> Result<BTreeMap<String, u64>> {
         *by_thread.entry(read("comm")?.trim().to_owned()).or_default() += on_cpu;
     }
     Ok(by_thread)
+}
+
+/// Limits the calling thread, and the programs that it starts, to sockets of the address families that a systemd unit
+/// allows (systemd.exec(5), `RestrictAddressFamilies`).
+pub fn restrict_to_unit(unit: &str) -> Result<()> {
+    let allowed = unit.lines().find_map(|line| line.strip_prefix("RestrictAddressFamilies="));
+    let families = allowed.context("a unit that restricts nothing")?.split(' ').map(|name| match name {
+        "AF_INET" => Ok(libc::AF_INET),
+        "AF_INET6" => Ok(libc::AF_INET6),
+        "AF_NETLINK" => Ok(libc::AF_NETLINK),
+        _ => bail!("the unit allows {name}, which this does not know"),
+    });
+    let families: Vec<u32> = families.map(|family| Ok(family? as u32)).collect::<Result<_>>()?;
+    let count = u8::try_from(families.len())?;
+    let step = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter { code: code as u16, jt, jf, k };
+    let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset, 0, 0);
+    let equal = |value, jt, jf| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value, jt, jf);
+    let end = |action| step(libc::BPF_RET | libc::BPF_K, action, 0, 0);
+    // The number of the call, and the low word of its first argument (seccomp(2), `struct seccomp_data`).
+    let mut program = vec![load(0), equal(libc::SYS_socket as u32, 0, count + 2), load(16)];
+    program.extend(families.iter().zip((1..=count).rev()).map(|(family, jump)| equal(*family, jump, 0)));
+    program.push(end(libc::SECCOMP_RET_ERRNO | libc::EAFNOSUPPORT as u32));
+    program.push(end(libc::SECCOMP_RET_ALLOW));
+    let filter = libc::sock_fprog { len: u16::try_from(program.len())?, filter: program.as_mut_ptr() };
+    // SAFETY: the kernel copies the program, which lives until then.
+    let outcomes = unsafe {
+        [
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter),
+        ]
+    };
+    if outcomes != [0, 0] {
+        return Err(std::io::Error::last_os_error()).context("restricting sockets");
+    }
+    Ok(())
 }
 
 /// Sends SIGTERM.

@@ -101,6 +101,9 @@ impl Drop for Stack {
     fn drop(&mut self) {
         drop(self.fixture.stdin.take());
         // Ports and files are free after the fixture has ended.
-        let _ = self.fixture.wait();
+        let ended = self.fixture.wait();
+        if !std::thread::panicking() {
+            assert!(ended.is_ok_and(|status| status.success()), "the fixture tells of errors in the nodes' logs");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Times a newcomer's first start: `cargo xtask dev` in a fresh clone with nothing built.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -21,10 +22,20 @@ const CALL: (&str, &str, f64, f64) = ("a call works", "Ctrl-C ends everything", 
 /// The same for everything else.
 const ALL: (&str, &str, f64, f64) = ("TURN and recording work", "TURN and recording work now", 540.0, 20.0);
 
+/// Cargo's folders in which compiled packages are, inside the target folder.
+const COMPILED: [&str; 2] = ["debug", "wasm32-unknown-unknown/debug"];
+
 /// Returns one line of JSON per case. Packages of cargo and npm in this machine's caches are not downloaded again.
-pub(crate) fn run(workspace: &Workspace) -> Result<Vec<String>> {
-    let folder = workspace.target().join("first-call");
+/// `smoke` takes over what this repository has compiled: cargo then builds only the clone's own crates.
+pub(crate) fn run(workspace: &Workspace, smoke: bool) -> Result<Vec<String>> {
+    // Inside the repository, cargo would read both its settings and those of the clone.
+    let folder = std::env::temp_dir().join("rotunda-first-call");
     clone(workspace, &folder)?;
+    if smoke {
+        for compiled in COMPILED {
+            take_over(&workspace.target().join(compiled), &folder.join("target").join(compiled))?;
+        }
+    }
     fs::create_dir_all(workspace.logs()).context("creating the log folder")?;
     let log = workspace.logs().join("bench-first-call.log");
     let mut command = Command::new("cargo");
@@ -53,6 +64,35 @@ fn clone(workspace: &Workspace, folder: &Path) -> Result<()> {
     let status = Command::new("git").args(["clone", "--quiet"]).arg(workspace.root()).arg(folder).status();
     if !status.context("starting git")?.success() {
         bail!("git cannot clone {}", workspace.root().display());
+    }
+    Ok(())
+}
+
+/// Copies cargo's records and libraries, with their times, which cargo compares. The clone's sources are newer than the
+/// libraries made from this repository's, so cargo builds those again.
+fn take_over(from: &Path, to: &Path) -> Result<()> {
+    let mut copied = vec![from.join(".fingerprint"), from.join("build")];
+    let libraries = to.join("deps");
+    fs::create_dir_all(&libraries).context("creating the clone's target folder")?;
+    copied.retain(|folder| folder.exists());
+    copy(&copied, to)?;
+    let is_library = |file: &PathBuf| {
+        let extension = file.extension().and_then(OsStr::to_str);
+        extension.is_some_and(|extension| ["d", "rlib", "rmeta", "so"].contains(&extension))
+    };
+    let Ok(files) = fs::read_dir(from.join("deps")) else { return Ok(()) };
+    let files: Vec<PathBuf> = files.flatten().map(|entry| entry.path()).filter(is_library).collect();
+    files.chunks(500).try_for_each(|files| copy(files, &libraries))
+}
+
+fn copy(files: &[PathBuf], to: &Path) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let status =
+        Command::new("cp").args(["--archive", "--reflink=auto", "--target-directory"]).arg(to).args(files).status();
+    if !status.context("starting cp")?.success() {
+        bail!("cp cannot copy to {}", to.display());
     }
     Ok(())
 }

@@ -333,6 +333,8 @@ export const de: Texts = {
     too_many_bans: "In diesem Raum sind zu viele Personen ausgeschlossen. Hebe zuerst einige Ausschlüsse auf.",
     unknown_ban: "Diese Person ist nicht ausgeschlossen.",
     unknown_role: "Diese Rolle gibt es nicht.",
+    unknown_template: "Diese Vorlage gibt es nicht.",
+    unknown_region: "Diese Region gibt es nicht.",
     recording_unavailable: "Aufzeichnungen sind hier nicht eingerichtet.",
     recording_failed: "Die Aufzeichnung ist fehlgeschlagen.",
     too_many_recordings: "Dieser Raum hat zu viele Aufzeichnungen. Lösche zuerst einige.",

@@ -23,11 +23,13 @@ function watch(peers: Peers): string[] {
   return log;
 }
 
-// Holds S4-SM-01, S0-MED-03.
+// Holds S4-SM-01, S0-MED-03, S2-CLI-05.
 test("receivers seek, the broadcaster offers to each, and every state is logged", async () => {
   const edge = new FakeEdge();
   const [studio, hall, foyer] = ["studio", "hall", "foyer"].map((name) => new Peers(edge.join(name)));
   const [log, heard] = [watch(studio as Peers), watch(hall as Peers)];
+  const onRemoteStream = vi.fn();
+  hall?.on("stream", onRemoteStream);
   studio?.broadcast(STREAM);
   hall?.receive();
   await vi.advanceTimersByTimeAsync(100);
@@ -44,6 +46,8 @@ test("receivers seek, the broadcaster offers to each, and every state is logged"
   const [toHall, ofHall] = FakeConnection.all;
   expect(toHall?.configuration).toMatchObject({ iceCandidatePoolSize: 10, bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
   expect([toHall?.remote?.sdp, ofHall?.remote?.sdp]).toEqual(["answer of 1", "offer of 0"]);
+  ofHall?.ontrack?.({ track: {}, streams: [STREAM] });
+  expect(onRemoteStream).toHaveBeenCalledWith({ from: "studio", stream: STREAM });
   for (const state of ["connecting", "connected", "disconnected", "failed"] as const) {
     ofHall?.becomes(state);
     toHall?.becomes(state);

@@ -22,6 +22,9 @@ pub struct PlaceRequest {
     /// The room's own node, if it has no capacity for another session; never chosen.
     #[serde(default)]
     pub full: Option<NodeId>,
+    /// The region or continent that the room wishes for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
     /// The first waiting session, if any, which the node opens before it connects to the room.
     pub session: Option<Session>,
 }

@@ -109,7 +109,14 @@ impl Stage {
 
     fn place(&mut self, avoid: &[&str]) -> (PlaceAnswer, Vec<Output>) {
         let avoid = avoid.iter().map(|node| NodeId::parse(node).unwrap()).collect();
-        let ask = PlaceRequest { room: RoomId::parse("daily").unwrap(), epoch: 9, avoid, full: None, session: None };
+        let ask = PlaceRequest {
+            room: RoomId::parse("daily").unwrap(),
+            epoch: 9,
+            avoid,
+            full: None,
+            region: None,
+            session: None,
+        };
         let outputs = self.input(Input::Place { request: 5, ask });
         let answer = outputs.iter().find_map(|output| match output {
             Output::Answer { request: 5, answer } => Some(answer.clone()),

@@ -33,11 +33,15 @@ impl Issuer {
     /// An id that cannot be used here is replaced by letters made from it.
     fn participant(&self, payload: &Value) -> Option<ParticipantId> {
         let id = at(payload, &self.claims.id)?.as_str().filter(|id| !id.is_empty())?;
-        let participant = ParticipantId::parse(&format!("{}{id}", self.id_prefix)).or_else(|_| {
-            let digest = Sha256::digest(format!("{}\n{id}", self.issuer));
-            let letters: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
-            ParticipantId::parse(&format!("id-{letters}"))
-        });
+        let plain = ParticipantId::parse(&format!("{}{id}", self.id_prefix)).ok().filter(ParticipantId::is_identity);
+        let participant = plain.map_or_else(
+            || {
+                let digest = Sha256::digest(format!("{}\n{id}", self.issuer));
+                let letters: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+                ParticipantId::parse(&format!("id-{letters}"))
+            },
+            Ok,
+        );
         participant.ok().filter(|participant| !token::is_guest_id(participant))
     }
 }

@@ -6,7 +6,7 @@ use shared::json::tagged;
 use shared::signal::{
     ActInfo, BanInfo, BanTerm, CallInfo, ParticipantChange, ParticipantInfo, RecordingFile, RecordingInfo, RoomChange,
 };
-use shared::{ErrorCode, ParticipantId, RecordingId, TrackId, UnixMillis, api};
+use shared::{ErrorCode, ParticipantId, RecordingId, TemplateName, TrackId, UnixMillis, api};
 
 #[tagged("ask")]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,9 @@ pub enum Ask {
     /// Creates the room, or leaves an existing one unchanged.
     Create {
         change: RoomChange,
+        /// Its values count where `change` has none.
+        #[serde(default)]
+        template: Option<TemplateName>,
     },
     Show,
     Participants,

@@ -6,10 +6,12 @@ use crate::roles::Roles;
 use crate::room::outbox::{Outbox, Output, Refusal, Reply};
 use crate::room::state::State;
 use crate::room::state::resume_secrets::ResumeKeys;
+use crate::templates::Templates;
 use shared::control::RoomToNode;
 use shared::signal::{EdgeToClient, IceServer, close_code};
+use shared::sorted::SortedSet;
 use shared::turn_credential::TurnKeys;
-use shared::{ErrorCode, ParticipantId, UnixMillis};
+use shared::{ErrorCode, ParticipantId, Region, UnixMillis};
 
 /// Settings from the deployment; not stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,9 @@ pub struct Config {
     /// Keys for resume secrets.
     pub resume_keys: ResumeKeys,
     pub roles: Roles,
+    pub templates: Templates,
+    /// The regions and continents that a room may wish for.
+    pub regions: SortedSet<Region>,
     /// True if storage for recordings is configured.
     pub can_record: bool,
 }

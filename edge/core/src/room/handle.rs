@@ -198,7 +198,8 @@ fn request(
             }
         },
         (ClientToEdge::Resume { session, resume_token: secret, chat_after, revision }, None) => {
-            let caller = Caller { socket, participant: bearer.participant().clone(), id };
+            let participant = resume::holder(cx.state, cx.now, bearer, &secret);
+            let caller = Caller { socket, participant, id };
             Ok(resume::resume(cx, &caller, &Claim { session, secret, chat_after, revision })?)
         }
         (message, Some(participant)) => {

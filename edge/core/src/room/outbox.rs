@@ -96,6 +96,8 @@ pub(crate) struct Outbox {
     pub(crate) direct: Vec<Output>,
     /// Answers that contain the room's state after the input.
     pub(crate) replies: Vec<(ParticipantId, Reply)>,
+    /// Tracks that are muted for their publisher, who knows their sections from the answers above.
+    pub(crate) muted: Vec<Output>,
     pub(crate) left: Vec<(ParticipantId, LeaveReason)>,
     pub(crate) chat: Vec<u64>,
     pub(crate) reacted: Vec<(ParticipantId, Reaction)>,
@@ -152,6 +154,7 @@ impl Outbox {
         let Self {
             direct: _,
             replies,
+            muted,
             left,
             chat,
             reacted,
@@ -167,7 +170,7 @@ impl Outbox {
             verdicts,
             closes,
         } = self;
-        let lists = [turn_asks, heard_asks, verdicts, closes];
+        let lists = [muted, turn_asks, heard_asks, verdicts, closes];
         lists.into_iter().all(Vec::is_empty)
             && (replies.is_empty() && left.is_empty() && chat.is_empty() && reacted.is_empty() && asks.is_empty())
             && [transport_dead, node_away, limits, undecodable].into_iter().all(SortedSet::is_empty)

@@ -128,6 +128,7 @@ impl Announced {
         for (participant, reply) in news.replies {
             replies::tell(post, cx.config, now, &participant, reply);
         }
+        post.outputs.extend(news.muted);
         for info in own.into_iter().filter(|info| !full.contains(&info.id)) {
             let id = info.id.clone();
             post.tell(&id, EdgeToClient::ParticipantUpdated { participant: info });

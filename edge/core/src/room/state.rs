@@ -205,6 +205,17 @@ impl State {
         self.meta().is_some()
     }
 
+    /// The participants with the identity of this one, itself included: more than one only where the room admits them.
+    pub(crate) fn seats_of(&self, participant: &ParticipantId) -> impl Iterator<Item = &Member> {
+        let identity = participant.identity();
+        (1..=limits::SEATS_PER_IDENTITY_MAX).filter_map(move |number| self.members.get(&identity.seat(number)?))
+    }
+
+    /// The ids in [`State::seats_of`], for a loop that changes them.
+    pub(crate) fn seat_ids(&self, participant: &ParticipantId) -> Vec<ParticipantId> {
+        self.seats_of(participant).map(|member| member.id.clone()).collect()
+    }
+
     pub(crate) fn room_info(&self) -> RoomInfo {
         self.meta().map_or_else(RoomInfo::default, |meta| RoomInfo {
             locked: meta.locked,

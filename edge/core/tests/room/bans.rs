@@ -137,7 +137,7 @@ fn a_ban_for_good_is_forgotten_with_a_name_that_nobody_uses() {
         assert_eq!(banned(&mut stage), ["eve"]);
         // The name stays in use beyond the time after which the ban would be forgotten.
         let change = RoomChange { empty_timeout_ms: Some(HOUR_MS), ..RoomChange::default() };
-        assert!(matches!(asks(&mut stage, Ask::Create { change }), Answer::Room { made: true, .. }));
+        assert!(matches!(asks(&mut stage, Ask::Create { change, template: None }), Answer::Room { made: true, .. }));
         wait(&mut stage, HOUR_MS * 3 / 4);
         assert_eq!(banned(&mut stage), ["eve"]);
         let end = Verb::End { reason: None };

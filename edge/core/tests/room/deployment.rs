@@ -3,9 +3,10 @@
 use crate::stage::participant_of;
 use edge_core::roles::Roles;
 use edge_core::room::{Config, ResumeKeys};
+use edge_core::templates::Templates;
 use shared::token::{Grants, JoinClaims};
 use shared::turn_credential::TurnKeys;
-use shared::{ParticipantId, RoomId};
+use shared::{ParticipantId, Region, RoomId};
 
 pub(crate) fn turn_keys() -> TurnKeys {
     TurnKeys::parse("k:a secret of more than thirty-two bytes").expect("keys")
@@ -26,6 +27,12 @@ const ROLES: &str = r#"{ "roles": {
     "receptionist": { "admit": true }
 }, "successors": ["cohost", "participant"] }"#;
 
+/// The deployment's templates.
+const TEMPLATES: &str = r#"{
+    "lesson": { "room_type": "video", "participants_max": 3, "lobby": true, "features": { "recording": false }, "region": "EU" },
+    "closed": { "room_type": "private", "invited": ["ada"] }, "shut": { "locked": true }
+}"#;
+
 pub(crate) fn resume_keys() -> ResumeKeys {
     ResumeKeys::derived([b"a secret of more than thirty-two bytes".as_slice()])
 }
@@ -37,6 +44,8 @@ pub(crate) fn config() -> Config {
         resume_keys: resume_keys(),
         can_record: true,
         roles: Roles::parse(ROLES).expect("valid"),
+        templates: Templates::parse(TEMPLATES).expect("valid"),
+        regions: ["EU", "local"].iter().filter_map(|name| Region::parse(name).ok()).collect(),
     }
 }
 

@@ -377,7 +377,10 @@ fn a_bans_address_is_forgotten_after_a_day_and_the_ban_is_not() {
         wait(&mut stage, limits::GUEST_ADDRESS_BAN_MS_MAX - 2);
         assert!(stage.rows["ban/guest-eve"].contains("home"));
         // Another ban extends nobody's address record.
-        assert!(matches!(asks(&mut stage, Ask::Create { change: Default::default() }), Answer::Room { .. }));
+        assert!(matches!(
+            asks(&mut stage, Ask::Create { change: Default::default(), template: None }),
+            Answer::Room { .. }
+        ));
         assert_eq!(asks(&mut stage, api_bans("guest-eve")), Answer::Done);
         wait(&mut stage, 2);
         assert!(!stage.rows["ban/guest-eve"].contains("home"), "{}", stage.rows["ban/guest-eve"]);

@@ -15,7 +15,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, RoleName, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 38] = [
+const SCRIPTS: [&str; 40] = [
     "join",
     "mute",
     "slots",
@@ -54,6 +54,8 @@ const SCRIPTS: [&str; 38] = [
     "succession",
     "held",
     "audit",
+    "template",
+    "seats",
 ];
 
 #[test]
@@ -284,10 +286,12 @@ fn opens(stage: &mut Stage, name: &str, options: &[&str]) -> Vec<Output> {
         chat: !options.contains(&"mute"),
         moderate: options.contains(&"moderator"),
         record: options.contains(&"recorder"),
+        create: !options.contains(&"visitor"),
         ..Grants::NONE
     };
     let max = options.iter().find_map(|option| option.strip_prefix("max=")?.parse().ok());
-    stage.open_client(name, grants, max)
+    let template = options.iter().find_map(|option| option.strip_prefix("template=")?.parse().ok());
+    stage.open_with_template(name, grants, max, template)
 }
 
 fn resume(stage: &mut Stage, participant: &str, how: &[&str]) -> ClientToEdge {

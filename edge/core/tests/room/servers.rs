@@ -12,11 +12,7 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
     let room = |change| Verb::UpdateRoom { change };
     let grants = |grants| ParticipantChange { grants: Some(grants_of(grants)), ..ParticipantChange::default() };
     let verb = match words {
-        ["creates"] => return Ask::Create { change: RoomChange::default() },
-        ["creates", max] => {
-            let change = RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() };
-            return Ask::Create { change };
-        }
+        ["creates", how @ ..] => return creates(stage, how),
         ["records"] => return Ask::Recordings { request: RecordingAsk::Start, by: None },
         ["stops", number] => {
             return Ask::Recordings { request: RecordingAsk::Stop { recording: recording(number) }, by: None };
@@ -39,8 +35,6 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         ["forgets", number] => {
             return Ask::Recordings { request: RecordingAsk::Forget { recording: recording(number) }, by: None };
         }
-        ["creates", "with", json @ ..] => return Ask::Create { change: rules_of(json) },
-        ["creates", "for", ms] => return Ask::Create { change: schedule(stage, ms) },
         ["lists", "acts"] => return Ask::Audit { before: None, limit: 100 },
         ["lists", "acts", "before", number] => return Ask::Audit { before: number.parse().ok(), limit: 2 },
         ["lists", "calls"] => return Ask::Calls,
@@ -75,6 +69,18 @@ pub(crate) fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         _ => panic!("no server asks {words:?}"),
     };
     Ask::Moderate { verb }
+}
+
+fn creates(stage: &Stage, how: &[&str]) -> Ask {
+    let (change, template) = match how {
+        [] => (RoomChange::default(), None),
+        ["with", json @ ..] => (rules_of(json), None),
+        ["for", ms] => (schedule(stage, ms), None),
+        ["by", name] => (RoomChange::default(), name.parse().ok()),
+        ["by", name, json @ ..] => (rules_of(json), name.parse().ok()),
+        [max, ..] => (RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() }, None),
+    };
+    Ask::Create { change, template }
 }
 
 /// A start so many milliseconds from now.

@@ -11,7 +11,7 @@ use shared::control::{NodeToRoom, RecordingReport, RoomToNode, SegmentOutcome};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
 use shared::token::{Grants, Guest, JoinClaims, TicketClaims};
-use shared::{AttemptId, Mid, NodeId, RecordingId, Region, RoleName, SessionId, TokenId, UnixMillis};
+use shared::{AttemptId, Mid, NodeId, RecordingId, Region, RoleName, SessionId, TemplateName, TokenId, UnixMillis};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -231,6 +231,16 @@ impl Stage {
 
     pub(crate) fn open_client(&mut self, name: &str, grants: Grants, participants_max: Option<u32>) -> Vec<Output> {
         self.open_with_token(name, grants, participants_max, None, None)
+    }
+
+    pub(crate) fn open_with_template(
+        &mut self,
+        name: &str,
+        grants: Grants,
+        participants_max: Option<u32>,
+        template: Option<TemplateName>,
+    ) -> Vec<Output> {
+        self.open_with(name, JoinClaims { participants_max, template, ..claims_of(name, grants) })
     }
 
     /// Connects a client with a token that names a role, as the Worker reads it.

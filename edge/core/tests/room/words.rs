@@ -79,7 +79,8 @@ impl Names {
             Output::AskFleet(ask) => {
                 let avoid: Vec<_> = ask.avoid.iter().map(ToString::to_string).collect();
                 let session = ask.session.as_ref().map_or("nobody", |session| self.session(&session.session));
-                format!("fleet < e{} for {session} avoid [{}]", stage.epochs.len(), avoid.join(" "))
+                let wish = ask.region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
+                format!("fleet < e{} for {session} avoid [{}]{wish}", stage.epochs.len(), avoid.join(" "))
             }
             Output::AskHeard { socket } => format!("platform < who says ping on {}", self.socket(*socket)),
             Output::AskTurn { epoch, region } => {

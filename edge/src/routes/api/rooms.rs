@@ -20,7 +20,8 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         // Letters and digits of a fixed length are always a valid name.
         None => RoomId::parse(&random::id()?).map_err(|_| Refusal::internal())?,
     };
-    let Answer::Room { room, made } = call.ask(&name, Ask::Create { change: request.into() }).await? else {
+    let template = request.template.clone();
+    let Answer::Room { room, made } = call.ask(&name, Ask::Create { change: request.into(), template }).await? else {
         return Err(unexpected());
     };
     json(if made { 201 } else { 200 }, &room)

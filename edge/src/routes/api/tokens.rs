@@ -2,9 +2,9 @@
 
 use super::{Call, RouteError, body, json, refused};
 use crate::{auth, clock, random};
-use shared::ErrorCode;
 use shared::api::{Token, TokenRequest};
 use shared::token::JoinClaims;
+use shared::{ErrorCode, TemplateName};
 use worker::Response;
 
 /// `POST /v1/tokens`.
@@ -18,6 +18,10 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         Some(role) => roles.grants(role).ok_or_else(|| refused(ErrorCode::UnknownRole))?,
         None => request.grants,
     };
+    let is_known = |name: &TemplateName| call.arrival.config.templates.get(name).is_some();
+    if request.template.as_ref().is_some_and(|name| !is_known(name)) {
+        return Err(refused(ErrorCode::UnknownTemplate).into());
+    }
     let claims = JoinClaims {
         sub: request.participant,
         room: request.room,
@@ -27,6 +31,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         attributes: request.attributes,
         bandwidth: request.bandwidth,
         participants_max: request.participants_max,
+        template: request.template,
         jti: if request.single_use { Some(random::token_id()?) } else { None },
         jti_until: None,
         guest: None,

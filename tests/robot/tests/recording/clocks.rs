@@ -2,7 +2,7 @@
 
 use super::host::Host;
 use super::playable::{Playable, run};
-use super::ready;
+use super::{own_path, ready};
 use serde_json::{Value, json};
 use stack::Stack;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn stepped_s(offset: &Path, preload: &str) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wall_clock_that_is_stepped_leaves_no_mark() {
-    let offset = std::env::temp_dir().join(format!("rotunda-clock-{}", std::process::id()));
+    let offset = own_path("clock");
     let set_clock = |to: &str| std::fs::write(&offset, to).expect("a file");
     set_clock("+0s");
     let mut stack = Stack::start();

@@ -2,7 +2,7 @@
 
 use super::host::{Host, join_as_viewer, see_frames};
 use super::playable::{Playable, run};
-use super::ready;
+use super::{own_path, ready};
 use robot::Robot;
 use serde_json::json;
 use shared::ErrorCode;
@@ -23,12 +23,15 @@ const DISK: &str = "RECORDING_SMALL_DISK";
 /// Longer than a part stays open.
 const A_PART: Duration = Duration::from_secs(7);
 
+/// In the log of a node that cannot write the end of a recording yet.
+const WAITS: &str = "the end of a recording waits for the disk";
+
 /// The small disk; `None` if this process only started the test `name` in another one that has the disk.
 fn small_disk(name: &str) -> Option<PathBuf> {
     if let Ok(disk) = std::env::var(DISK) {
         return Some(disk.into());
     }
-    let disk = std::env::temp_dir().join(format!("rotunda-disk-{}", std::process::id()));
+    let disk = own_path("disk");
     fs::create_dir_all(&disk).expect("a folder");
     let namespaces: &[&str] =
         if run("id", &["-u"]).trim() == "0" { &["--mount"] } else { &["--user", "--map-root-user", "--mount"] };
@@ -86,6 +89,8 @@ async fn check(stack: &mut Stack, room: &str, lasted: f64) {
     assert!((duration - lasted).abs() < 0.5, "{duration} s of {lasted} s");
 }
 
+// Every stack fails at its end for errors like this one.
+// Holds S4-TEST-08.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_costs_nothing_and_the_room_is_told() {
     let Some(disk) = small_disk("full_disk::a_full_disk_costs_nothing_and_the_room_is_told") else { return };
@@ -108,6 +113,9 @@ async fn a_full_disk_costs_nothing_and_the_room_is_told() {
     drop(filler);
     ada.wait_for(RecordingState::Ready).await;
     check(&mut stack, "full", lasted).await;
+    let errors = stack.command(&json!({ "do": "errors" }))["body"].as_array().expect("a list").clone();
+    assert!(errors.len() == 1 && errors[0].as_str().is_some_and(|line| line.contains(WAITS)), "{errors:?}");
+    stack.command(&json!({ "do": "expect_errors", "texts": [WAITS] }));
     ada.leave().await;
 }
 

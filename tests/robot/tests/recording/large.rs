@@ -2,7 +2,7 @@
 
 use super::host::Host;
 use super::playable::{Playable, run};
-use super::ready;
+use super::{own_path, ready};
 use robot::MediaFile;
 use serde_json::json;
 use shared::signal::RecordingState;
@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 /// Three chunks, the last one short.
 const FILE_BYTES_MIN: u64 = 16 * 1024 * 1024;
-const RECORDED: Duration = Duration::from_secs(8);
+const RECORDED: Duration = Duration::from_secs(10);
 
 /// Three seconds of noise, which needs about 20 Mbit/s, with the usual audio.
 fn noise() -> MediaFile {
-    let path = std::env::temp_dir().join(format!("rotunda-noise-{}.ivf", std::process::id()));
+    let path = own_path("noise.ivf");
     let picture = "nullsrc=size=800x450:rate=15:duration=3,format=yuv420p,geq=lum='random(1)*255':cb=128:cr=128";
     let coding = ["-c:v", "libvpx", "-b:v", "40M", "-deadline", "realtime", "-cpu-used", "8"];
     let to = ["-y", path.to_str().expect("a path")];

@@ -15,12 +15,21 @@ use playable::Playable;
 use serde_json::{Value, json};
 use shared::signal::RecordingState;
 use stack::Stack;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Every expected event happens within this time, or never.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Longest loss of a killed process, plus the time to write a part.
 const OPEN_PART_S: f64 = 5.0 + 1.0;
+
+/// A file or folder of one caller's own, because tests run side by side.
+fn own_path(name: &str) -> PathBuf {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("rotunda-{}-{call}-{name}", std::process::id()))
+}
 
 /// The only recording of a room, once it is ready.
 async fn ready(stack: &mut Stack, room: &str) -> Value {

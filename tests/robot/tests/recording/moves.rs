@@ -4,7 +4,7 @@ use super::clocks;
 use super::empty::stored;
 use super::host::{Host, join_as_viewer, move_on, see_frames};
 use super::playable::Playable;
-use super::{PATIENCE, ready};
+use super::{PATIENCE, own_path, ready};
 use robot::Robot;
 use serde_json::{Value, json};
 use shared::manifest::{Event, Manifest};
@@ -87,7 +87,7 @@ impl Call {
     }
 
     fn fetch_manifest(&mut self, recording: &Value) -> Manifest {
-        let path = std::env::temp_dir().join(format!("rotunda-manifest-{}.json", std::process::id()));
+        let path = own_path("manifest.json");
         self.stack.command(&json!({ "do": "download", "url": recording["manifest_url"], "path": path }));
         let text = std::fs::read(&path).expect("a manifest");
         let _ = std::fs::remove_file(&path);

@@ -1,6 +1,6 @@
 //! A recording's file, read by ffmpeg.
 
-use super::OPEN_PART_S;
+use super::{OPEN_PART_S, own_path};
 use serde_json::{Value, json};
 use stack::Stack;
 use std::path::PathBuf;
@@ -21,10 +21,10 @@ impl Playable {
 
     pub(crate) fn fetch_all(stack: &mut Stack, recording: &Value) -> Vec<Self> {
         let mut files = Vec::new();
-        for (number, file) in recording["files"].as_array().expect("files").iter().enumerate() {
+        for file in recording["files"].as_array().expect("files") {
             let url = file["url"].as_str().expect("a signed URL");
             let is_mp4 = url.split('?').next().is_some_and(|path| path.ends_with(".mp4"));
-            let path = std::env::temp_dir().join(format!("rotunda-recording-{}-{number}", std::process::id()));
+            let path = own_path("recording");
             let answer = stack.command(&json!({ "do": "download", "url": file["url"], "path": path }));
             assert_eq!(answer["status"], 200, "the signed URL opens");
             let listed_s = file["duration_ms"].as_f64().expect("a number") / 1_000.0;

@@ -1,14 +1,14 @@
 //! One trace from a client's attempt to the recording in storage.
 
 use super::host::{Host, media};
-use super::ready;
+use super::{PATIENCE, own_path, ready};
 use serde_json::{Value, json};
 use shared::manifest::Manifest;
 use shared::trace::Trace;
 use stack::Stack;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -21,10 +21,13 @@ fn logged(log: &Path, field: &str) -> BTreeSet<String> {
     lines.map(|line| line[field].as_str().unwrap_or_default().to_owned()).collect()
 }
 
+/// In the node's log, with the attempt's trace; the last ones may come after the recording is ready.
+const SAID: [&str; 4] = ["session connected", "recording", "segment finished", "recording files built"];
+
 // Holds S1-DB-05.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_leads_from_the_attempt_through_worker_and_node_to_the_stored_manifest() {
-    let logs = std::env::temp_dir().join(format!("rotunda-traces-{}", std::process::id()));
+    let logs = own_path("traces");
     let mut stack = Stack::start_in(&logs);
     stack.command(&json!({ "do": "kill_node" }));
     stack.command(&json!({ "do": "start_node", "name": "media-2", "env": { "MEDIA_LOG_FORMAT": "json" } }));
@@ -39,13 +42,18 @@ async fn one_trace_leads_from_the_attempt_through_worker_and_node_to_the_stored_
     let manifest: Manifest = serde_json::from_slice(&std::fs::read(&path).expect("a manifest")).expect("a manifest");
     assert_eq!(manifest.trace.map(|trace| trace.id), Trace::parse(TRACE).ok().map(|trace| trace.id));
     ada.leave().await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let said = logged(&logs.join("media-2.log"), "message");
+        if SAID.iter().all(|message| said.contains(*message)) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{said:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     drop(stack);
 
     assert!(logged(&logs.join("worker.log"), "event").contains("client_connected"));
-    let said = logged(&logs.join("media-2.log"), "message");
-    for message in ["session connected", "recording", "segment finished", "recording files built"] {
-        assert!(said.contains(message), "{message} is not among {said:?}");
-    }
     // The Worker's span is the node's parent.
     let parents = logged(&logs.join("media-2.log"), "parent");
     assert!(parents.len() == 1 && !parents.contains("00f067aa0ba902b7"), "{parents:?}");

@@ -90,6 +90,7 @@ impl Crowd {
             epoch: 1,
             avoid,
             full: None,
+            region: None,
             session: None,
         };
         let Some(PlaceAnswer::Placed(placed)) = self.input(Input::Place { request: 1, ask }) else { panic!("no node") };

@@ -39,7 +39,7 @@ fn near(state: &State, id: &ParticipantId, from: Option<&str>, counts: impl Fn(&
 
 /// True if the room is open to everybody with a token, or the participant is invited, a moderator or already in it.
 pub(crate) fn is_invited(state: &State, claims: &JoinClaims) -> bool {
-    let invites = state.meta().is_none_or(|meta| meta.rules.invites(&claims.sub));
+    let invites = state.meta().is_none_or(|meta| meta.rules.invites(&claims.sub.identity()));
     invites || grants_of(state, claims).moderate || state.members.contains(&claims.sub)
 }
 

@@ -10,7 +10,7 @@ use crate::room::state::bans::Judge;
 use crate::room::state::meta::Meta;
 use shared::signal::{CallInfo, CallState, RoomChange};
 use shared::token::Grants;
-use shared::{ErrorCode, ParticipantId, UnixMillis, api, limits};
+use shared::{ErrorCode, ParticipantId, TemplateName, UnixMillis, api, limits};
 
 pub(crate) fn asked(cx: &mut Context<'_>, request: u64, ask: Ask) {
     let answer = answer(cx, ask).unwrap_or_else(|code| Answer::Refused { code });
@@ -19,7 +19,7 @@ pub(crate) fn asked(cx: &mut Context<'_>, request: u64, ask: Ask) {
 
 fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
     match ask {
-        Ask::Create { change } => Ok(create(cx, &change)),
+        Ask::Create { change, template } => create_by(cx, template.as_ref(), &change),
         Ask::Enter { participant, from, made } => {
             check_banned(cx, &participant, from.as_deref(), made)?;
             Ok(create(cx, &RoomChange::default()))
@@ -105,17 +105,32 @@ fn outlives(state: &State, ask: &Ask) -> bool {
     }
 }
 
+fn create_by(cx: &mut Context<'_>, template: Option<&TemplateName>, change: &RoomChange) -> Result<Answer, ErrorCode> {
+    let template = template.map(|name| cx.config.templates.get(name).ok_or(ErrorCode::UnknownTemplate)).transpose()?;
+    moderate::check_region(cx, change).map_err(|error| error.code())?;
+    let is_new = !cx.state.exists();
+    let answer = create(cx, template.unwrap_or(change));
+    if !is_new || template.is_none() {
+        return Ok(answer);
+    }
+    if let Some(meta) = cx.state.meta_mut() {
+        meta.change(change);
+    }
+    progress::settle(cx);
+    Ok(shown(cx.state, true))
+}
+
 fn create(cx: &mut Context<'_>, change: &RoomChange) -> Answer {
     if cx.state.exists() {
         return shown(cx.state, false);
     }
-    let meta = Meta {
+    let mut meta = Meta {
         empty_since: Some(cx.now),
         empty_timeout_ms: limits::CREATED_ROOM_LIFETIME_MS,
         ..Meta::new(limits::PARTICIPANTS_PER_ROOM_DEFAULT, cx.now)
     };
+    meta.change(change);
     cx.state.meta.insert((), meta);
-    moderate::update_room(cx.state, change);
     progress::settle(cx);
     shown(cx.state, true)
 }
@@ -137,7 +152,7 @@ fn shown(state: &State, made: bool) -> Answer {
     let info = state.room_info();
     let (created_at, empty_timeout_ms) =
         state.meta().map_or_else(Default::default, |meta| (meta.created_at, meta.empty_timeout_ms));
-    let rules = state.rules();
+    let of_room = state.rules();
     let room = api::Room {
         name: state.id.clone(),
         created_at,
@@ -155,9 +170,10 @@ fn shown(state: &State, made: bool) -> Answer {
         public: info.public,
         features: info.features,
         quality: info.quality,
-        duplicates: rules.duplicates,
-        lobby: rules.lobby,
-        invited: rules.invited,
+        duplicates: of_room.duplicates,
+        region: of_room.region,
+        lobby: of_room.lobby,
+        invited: of_room.invited,
     };
     Answer::Room { room, made }
 }

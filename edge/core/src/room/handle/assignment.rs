@@ -48,7 +48,8 @@ pub(crate) fn place(cx: &mut Context<'_>, failed: Option<NodeId>) {
     meta.placing = Some(Placing::Asked { epoch, since: cx.now, avoid: avoid.clone(), early: None });
     let full = full(cx.state).and_then(|epoch| Some(cx.state.assignments.get(&epoch)?.node.clone()));
     let session = first_waiting(cx.state).and_then(|id| cx.state.session_for_node(&id));
-    cx.outbox.asks.push(PlaceRequest { room: cx.state.id.clone(), epoch, avoid, full, session });
+    let region = cx.state.meta().and_then(|meta| meta.rules.region.clone());
+    cx.outbox.asks.push(PlaceRequest { room: cx.state.id.clone(), epoch, avoid, full, region, session });
 }
 
 /// The current assignment, if its node has refused a session.

@@ -27,7 +27,7 @@ pub(crate) fn add(state: &mut State, now: UnixMillis, judge: Judge, participant:
     if before.is_some_and(|ban| !ban.may_be_lifted_by(judge)) {
         return;
     }
-    let (member, departed) = (state.members.get(participant), state.departed.get(participant));
+    let (member, departed) = (state.seats_of(participant).next(), state.departed.get(participant));
     let waiting = state.guests.get(participant);
     let names = [member.map(|member| &member.name), waiting.map(Guest::name), departed.map(|left| &left.name)];
     let name = names.into_iter().flatten().next().or(before.map(|ban| &ban.name)).cloned().unwrap_or_default();
@@ -44,7 +44,7 @@ pub(crate) fn add(state: &mut State, now: UnixMillis, judge: Judge, participant:
 /// The code for a guest's address, and the time until which a ban may use it. `None` for participants who are no guests,
 /// and for guests of long ago.
 pub(crate) fn address_of(state: &State, now: UnixMillis, participant: &ParticipantId) -> Option<(String, UnixMillis)> {
-    let here = || state.members.get(participant)?.from.clone();
+    let here = || state.seats_of(participant).next()?.from.clone();
     let waits = || state.guests.get(participant)?.from().cloned();
     let left = || state.departed.get(participant).map(|departed| (departed.from.clone(), departed.until));
     let known = || state.bans.get(participant).and_then(|ban| ban.from.clone().zip(ban.address_until()));
@@ -83,14 +83,16 @@ pub(crate) struct Newcomer<'a> {
 /// address if they have never been in this room: they may be the same person with another pass.
 pub(crate) fn keeps_out(state: &State, now: UnixMillis, newcomer: &Newcomer<'_>) -> bool {
     let Newcomer { participant, from, token } = *newcomer;
+    let participant = &participant.identity();
     if state.bans.contains(participant) {
         return true;
     }
     let Some(from) = from.filter(|_| !standing::standing_grants(state, participant, token).moderate) else {
         return false;
     };
-    let is_known =
-        state.members.contains(participant) || state.departed.contains(participant) || state.is_admitted(participant);
+    let is_known = state.seats_of(participant).next().is_some()
+        || state.departed.contains(participant)
+        || state.is_admitted(participant);
     state.bans.values().any(|ban| ban.is_of(now, from) && (ban.address || !is_known))
 }
 
@@ -168,7 +170,7 @@ pub(crate) fn mark_old(state: &mut State) {
 }
 
 pub(crate) fn keep_departed(state: &mut State, member: &Member) {
-    let Some(from) = member.from.clone().filter(|_| !state.bans.contains(&member.id)) else { return };
+    let Some(from) = member.from.clone().filter(|_| !state.bans.contains(&member.id.identity())) else { return };
     if state.departed.len() >= limits::DEPARTED_GUESTS_PER_ROOM_MAX {
         let oldest = state.departed.iter().min_by_key(|(_, departed)| departed.until);
         if let Some(oldest) = oldest.map(|(participant, _)| participant.clone()) {
@@ -176,7 +178,7 @@ pub(crate) fn keep_departed(state: &mut State, member: &Member) {
         }
     }
     let until = member.joined_at.plus_ms(limits::GUEST_ADDRESS_BAN_MS_MAX);
-    state.departed.insert(member.id.clone(), Departed { name: member.name.clone(), from, until });
+    state.departed.insert(member.id.identity(), Departed { name: member.name.clone(), from, until });
 }
 
 /// Called when the room is gone. Guests from the address of a banned one stay known, so that they are admitted to the next room.

@@ -82,9 +82,13 @@ pub(crate) fn appoint(cx: &mut Context<'_>, judge: Judge, participant: &Particip
 fn assign(cx: &mut Context<'_>, judge: Judge, participant: &ParticipantId, role: &RoleName) {
     let Some(grants) = cx.config.roles.grants(role) else { return };
     standing::regrant(cx.state, cx.now, judge, participant, grants);
-    if let Some(member) = cx.state.members.get_mut(participant) {
-        member.role.clone_from(role);
-        member.change.role = Some(role.clone());
+    for seat in cx.state.seat_ids(participant) {
+        // The other seats moderate too, but only one is the host.
+        let role = if role.as_str() == roles::HOST && seat != *participant { roles::cohost() } else { role.clone() };
+        if let Some(member) = cx.state.members.get_mut(&seat) {
+            member.role.clone_from(&role);
+            member.change.role = Some(role);
+        }
     }
 }
 
@@ -96,14 +100,14 @@ fn present(state: &State) -> Option<ParticipantId> {
 
 /// True if the participant may decide about the host: there is none in the room, or it is the host or an administrator.
 pub(crate) fn may_decide(state: &State, participant: &ParticipantId) -> bool {
-    is_admin(state, participant) || present(state).is_none_or(|host| host == *participant)
+    is_admin(state, participant) || present(state).is_none_or(|host| host.identity() == participant.identity())
 }
 
 pub(crate) fn is_admin(state: &State, participant: &ParticipantId) -> bool {
-    state.members.get(participant).is_some_and(|member| member.role.as_str() == roles::ADMIN)
+    state.seats_of(participant).any(|member| member.role.as_str() == roles::ADMIN)
 }
 
 /// True if a request concerns the host.
 pub(crate) fn concerns(state: &State, participant: &ParticipantId) -> bool {
-    present(state).is_some_and(|host| host == *participant)
+    present(state).is_some_and(|host| host.identity() == participant.identity())
 }

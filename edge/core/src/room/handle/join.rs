@@ -16,9 +16,9 @@ use crate::room::state::sessions::{self, MediaSession};
 use crate::room::state::standings::Known;
 use crate::room::state::tracks::Track;
 use crate::session_description::Offer;
-use shared::signal::{EdgeToClient, TrackIntent, close_code};
+use shared::signal::{Duplicates, EdgeToClient, RoomChange, TrackIntent, close_code};
 use shared::token::JoinClaims;
-use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, limits};
+use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, TemplateName, limits};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JoinError {
@@ -26,6 +26,10 @@ pub(crate) enum JoinError {
     AlreadyJoined,
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error("there is no room, and the token does not grant creating it")]
+    UnknownRoom,
+    #[error("there is no template {0}")]
+    UnknownTemplate(TemplateName),
     #[error("a moderator banned the participant, or a guest at the same address")]
     Banned,
     #[error("the call has not started")]
@@ -51,6 +55,8 @@ impl Reason for JoinError {
         match self {
             Self::AlreadyJoined => ErrorCode::AlreadyJoined,
             Self::Token(error) => error.code(),
+            Self::UnknownRoom => ErrorCode::UnknownRoom,
+            Self::UnknownTemplate(_) => ErrorCode::UnknownTemplate,
             Self::Banned => ErrorCode::Banned,
             Self::NotStarted => ErrorCode::NotStarted,
             Self::NotInvited => ErrorCode::NotInvited,
@@ -81,8 +87,10 @@ pub(crate) fn join(
     offer: &str,
     intents: &[TrackIntent],
 ) -> Result<(), JoinError> {
-    let claims = asker.claims;
     let offer = Offer::read(offer).map_err(NegotiationError::from)?;
+    let sub = seat(cx.state, &asker, &attempt).ok_or(JoinError::Duplicate)?;
+    let claims = &JoinClaims { sub, ..asker.claims.clone() };
+    let asker = Asker { claims, ..asker };
     if is_repeated(cx.state, &claims.sub, &attempt, &offer) {
         return join_again(cx, asker);
     }
@@ -96,6 +104,43 @@ pub(crate) fn join(
     if ban::keeps_out(cx.state, cx.now, &Newcomer { participant: &claims.sub, from, token }) {
         return Err(JoinError::Banned);
     }
+    let is_new = create(cx, claims)?;
+    let joined = enter(cx, asker, attempt, &offer, intents);
+    if joined.is_err() && is_new {
+        cx.state.meta.remove(&());
+    }
+    joined
+}
+
+/// The first join creates the room, if its token grants that, before the rules of its template are asked; true if it has.
+fn create(cx: &mut Context<'_>, claims: &JoinClaims) -> Result<bool, JoinError> {
+    if cx.state.exists() {
+        return Ok(false);
+    }
+    if !admission::grants_of(cx.state, claims).create {
+        return Err(JoinError::UnknownRoom);
+    }
+    let unknown = |name: &TemplateName| JoinError::UnknownTemplate(name.clone());
+    let template = claims.template.as_ref();
+    let template = template.map(|name| cx.config.templates.get(name).ok_or_else(|| unknown(name))).transpose()?;
+    let mut meta = Meta::new(admission::participants_max(claims), cx.now);
+    if let Some(template) = template {
+        let participants_max = claims.participants_max.or(template.participants_max);
+        meta.change(&RoomChange { participants_max, ..template.clone() });
+    }
+    cx.state.meta.insert((), meta);
+    Ok(true)
+}
+
+/// Admits a participant to a room that exists.
+fn enter(
+    cx: &mut Context<'_>,
+    asker: Asker<'_>,
+    attempt: AttemptId,
+    offer: &Offer,
+    intents: &[TrackIntent],
+) -> Result<(), JoinError> {
+    let claims = asker.claims;
     if !admission::is_invited(cx.state, claims) {
         return Err(JoinError::NotInvited);
     }
@@ -111,18 +156,20 @@ pub(crate) fn join(
     if !admission::has_room_for(cx.state, claims) {
         return Err(JoinError::RoomFull);
     }
-    if !intents.is_empty() && !admission::has_room_for_publisher(cx.state, &claims.sub, from) {
+    if !intents.is_empty()
+        && !admission::has_room_for_publisher(cx.state, &claims.sub, admission::guest_address(claims))
+    {
         return Err(JoinError::TooManyPublishers);
     }
     let grants = admission::grants_of(cx.state, claims);
     let rules = cx.state.rules();
-    let negotiation = Negotiation { offer: &offer, intents, grants, rules: &rules, before: &[], keeps_ssrcs: false };
+    let negotiation = Negotiation { offer, intents, grants, rules: &rules, before: &[], keeps_ssrcs: false };
     negotiation.check()?;
     let session = sessions::mint_id(cx.random).ok_or(JoinError::NoSession)?;
     token::note_used(cx.state, claims, &attempt);
     let tracks = tracks_for(cx, claims, intents);
     let sections = negotiation.answer(&tracks, cx.random);
-    let negotiated = Negotiated::new(&offer, sections, cx.random);
+    let negotiated = Negotiated::new(offer, sections, cx.random);
     session::open(cx.state, &session, MediaSession::new(claims.sub.clone(), 1), negotiated);
     admit(cx, asker, attempt, session, tracks);
     match cx.state.usable() {
@@ -130,6 +177,23 @@ pub(crate) fn join(
         None => assignment::place(cx, None),
     }
     Ok(())
+}
+
+/// The id that the participant has in this room. Where several with one identity are admitted, it is the one of an earlier
+/// request on this socket, of a lost connection, or the next free one.
+fn seat(state: &State, asker: &Asker<'_>, attempt: &AttemptId) -> Option<ParticipantId> {
+    let identity = &asker.claims.sub;
+    if state.meta().is_none_or(|meta| meta.rules.duplicates != Duplicates::Allow) {
+        return Some(identity.clone());
+    }
+    let is_own = |member: &&Member| member.attempt == *attempt || member.socket == Some(asker.socket);
+    let own = state.seats_of(identity).find(is_own);
+    let lost = || state.seats_of(identity).find(|member| member.socket.is_none());
+    if let Some(member) = own.or_else(lost) {
+        return Some(member.id.clone());
+    }
+    let mut all = (1..=limits::SEATS_PER_IDENTITY_MAX).filter_map(|number| identity.seat(number));
+    all.find(|seat| !state.members.contains(seat))
 }
 
 fn is_repeated(state: &State, participant: &ParticipantId, attempt: &AttemptId, offer: &Offer) -> bool {
@@ -230,8 +294,8 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
         restart: None,
     };
     cx.state.members.insert(claims.sub.clone(), member);
-    cx.state.guests.remove(&claims.sub);
-    cx.state.departed.remove(&claims.sub);
+    cx.state.guests.remove(&claims.sub.identity());
+    cx.state.departed.remove(&claims.sub.identity());
     cx.state.socket_is_client_of(asker.socket, &claims.sub);
 }
 
@@ -254,12 +318,8 @@ fn next_order(state: &mut State) -> u64 {
     meta.next_order
 }
 
-/// Turns a join's intents into published tracks; the first join creates the room.
+/// Turns a join's intents into published tracks.
 fn tracks_for(cx: &mut Context<'_>, claims: &JoinClaims, intents: &[TrackIntent]) -> Vec<Track> {
-    if cx.state.meta().is_none() {
-        let participants_max = admission::participants_max(claims);
-        cx.state.meta.insert((), Meta::new(participants_max, cx.now));
-    }
     progress::begin_again(cx.state, cx.now);
     if let Some(meta) = cx.state.meta_mut() {
         (meta.empty_since, meta.reload_until) = (None, None);

@@ -1,6 +1,5 @@
 //! Requests of a moderator or of the application's server for a room: remove, mute, change, lock, end.
 
-use crate::roles;
 use crate::room::asks::Verb;
 use crate::room::context::{Caller, Context};
 use crate::room::handle::{audit, ban, end, guest, host, leave, mute, pause, rules, standing, start};
@@ -8,8 +7,9 @@ use crate::room::outbox::Reason;
 use crate::room::state::State;
 use crate::room::state::bans::Judge;
 use crate::room::state::members::Member;
+use crate::{roles, templates};
 use shared::signal::{CallEnd, CallState, ParticipantChange, RoomChange};
-use shared::{ErrorCode, ParticipantId, RoleName, TrackId, UnixMillis, limits};
+use shared::{ErrorCode, ParticipantId, Region, RoleName, TrackId, UnixMillis, limits};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ModerationError {
@@ -37,6 +37,8 @@ pub(crate) enum ModerationError {
     MayNotRaiseLimits { participant: ParticipantId },
     #[error("the call is {state}")]
     WrongState { state: &'static str },
+    #[error("there is no region {region}")]
+    UnknownRegion { region: Region },
     #[error("the room has {} bans already", limits::BANS_PER_ROOM_MAX)]
     TooManyBans,
 }
@@ -56,6 +58,7 @@ impl Reason for ModerationError {
             Self::UnknownTrack { .. } => ErrorCode::UnknownTrack,
             Self::UnknownBan { .. } => ErrorCode::UnknownBan,
             Self::TooManyBans => ErrorCode::TooManyBans,
+            Self::UnknownRegion { .. } => ErrorCode::UnknownRegion,
             Self::WrongState { .. } => ErrorCode::WrongState,
         }
     }
@@ -116,6 +119,7 @@ pub(crate) fn check_verb(cx: &Context<'_>, judge: Judge, verb: &Verb) -> Result<
     };
     match verb {
         Verb::Remove { participant, ban: Some(term), .. } => {
+            let participant = &participant.identity();
             if term.address {
                 check_address(state, judge, participant)?;
             }
@@ -130,7 +134,7 @@ pub(crate) fn check_verb(cx: &Context<'_>, judge: Judge, verb: &Verb) -> Result<
         }
         Verb::LiftBan { participant } => {
             let unknown = || ModerationError::UnknownBan { participant: participant.clone() };
-            let ban = state.bans.get(participant).ok_or_else(unknown)?;
+            let ban = state.bans.get(&participant.identity()).ok_or_else(unknown)?;
             let forbidden = || ModerationError::MayNotLiftBan { participant: participant.clone() };
             ban.may_be_lifted_by(judge).then_some(()).ok_or_else(forbidden)
         }
@@ -147,6 +151,7 @@ pub(crate) fn check_verb(cx: &Context<'_>, judge: Judge, verb: &Verb) -> Result<
         Verb::Pause { .. } => check_call(state, pause::may_pause),
         Verb::Resume => check_call(state, pause::may_resume),
         Verb::UpdateRoom { change } => {
+            check_region(cx, change)?;
             let is_seen = |id: &ParticipantId| state.members.get(id).is_some_and(|member| !member.grants.hidden);
             let absent = change.spotlight.iter().flatten().find(|participant| !is_seen(participant));
             let unknown =
@@ -155,6 +160,12 @@ pub(crate) fn check_verb(cx: &Context<'_>, judge: Judge, verb: &Verb) -> Result<
         }
         Verb::End { .. } => Ok(()),
     }
+}
+
+/// Returns an error if the room would wish for a region that the deployment does not have.
+pub(crate) fn check_region(cx: &Context<'_>, change: &RoomChange) -> Result<(), ModerationError> {
+    let unknown = change.region.as_ref().filter(|region| !templates::knows(&cx.config.regions, region));
+    unknown.map_or(Ok(()), |region| Err(ModerationError::UnknownRegion { region: region.clone() }))
 }
 
 fn check_call(state: &State, may: impl Fn(CallState) -> bool) -> Result<(), ModerationError> {
@@ -186,17 +197,16 @@ fn check_address(state: &State, judge: Judge, participant: &ParticipantId) -> Re
 pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
     match verb {
         Verb::Remove { participant, reason, ban } => {
-            if let Some(term) = ban {
-                ban::add(cx.state, cx.now, judge, &participant, term);
+            let Some(term) = ban else { return leave::expel(cx, &participant, ErrorCode::Kicked, reason) };
+            // Another seat would be a way around it.
+            let identity = participant.identity();
+            ban::add(cx.state, cx.now, judge, &identity, term);
+            let near = if term.address { ban::clear_address(cx.state, &identity) } else { Vec::new() };
+            for participant in near.into_iter().chain(cx.state.seat_ids(&identity)) {
+                leave::expel(cx, &participant, ErrorCode::Kicked, reason.clone());
             }
-            if ban.is_some_and(|term| term.address) {
-                for neighbour in ban::clear_address(cx.state, &participant) {
-                    leave::expel(cx, &neighbour, ErrorCode::Kicked, reason.clone());
-                }
-            }
-            leave::expel(cx, &participant, ErrorCode::Kicked, reason);
         }
-        Verb::LiftBan { participant } => ban::lift(cx.state, cx.now, &participant),
+        Verb::LiftBan { participant } => ban::lift(cx.state, cx.now, &participant.identity()),
         Verb::AnswerGuest { participant, admit } => guest::answer(cx.state, cx.now, &participant, admit),
         Verb::MuteTrack { participant, track, hold: false } => mute::silence(cx, &participant, &track),
         Verb::MuteTrack { participant, track, hold: true } => {
@@ -206,7 +216,9 @@ pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
             update_participant(cx, judge, &participant, change);
         }
         Verb::UpdateRoom { change } => {
-            update_room(cx.state, &change);
+            if let Some(meta) = cx.state.meta_mut() {
+                meta.change(&change);
+            }
             rules::enforce(cx.state, cx.now);
         }
         Verb::Start => start::start(cx.state, cx.now),
@@ -217,17 +229,21 @@ pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
 }
 
 fn update_participant(cx: &mut Context<'_>, judge: Judge, participant: &ParticipantId, change: ParticipantChange) {
-    let Some(member) = cx.state.members.get_mut(participant) else { return };
     let ParticipantChange { name, metadata, grants, role, bandwidth } = change;
-    if let Some(name) = name {
-        member.name.clone_from(&name);
-        member.change.name = Some(name);
+    for seat in cx.state.seat_ids(participant).into_iter().filter(|_| name.is_some() || bandwidth.is_some()) {
+        let Some(member) = cx.state.members.get_mut(&seat) else { continue };
+        if let Some(name) = &name {
+            member.name.clone_from(name);
+            member.change.name = Some(name.clone());
+        }
+        if let Some(bandwidth) = bandwidth {
+            (member.bandwidth, member.change.bandwidth) = (bandwidth, Some(bandwidth));
+        }
     }
-    if metadata.is_some() {
+    if metadata.is_some()
+        && let Some(member) = cx.state.members.get_mut(participant)
+    {
         member.change.metadata = metadata;
-    }
-    if let Some(bandwidth) = bandwidth {
-        (member.bandwidth, member.change.bandwidth) = (bandwidth, Some(bandwidth));
     }
     if let Some(grants) = grants {
         standing::regrant(cx.state, cx.now, judge, participant, grants);
@@ -235,34 +251,4 @@ fn update_participant(cx: &mut Context<'_>, judge: Judge, participant: &Particip
     if let Some(role) = role {
         host::appoint(cx, judge, participant, &role);
     }
-}
-
-pub(crate) fn update_room(state: &mut State, change: &RoomChange) {
-    let Some(meta) = state.meta_mut() else { return };
-    if let Some(locked) = change.locked {
-        meta.locked = locked;
-    }
-    if let Some(metadata) = &change.metadata {
-        meta.metadata.clone_from(metadata);
-    }
-    if let Some(max) = change.participants_max.and_then(|max| usize::try_from(max).ok()) {
-        meta.participants_max = max.clamp(1, limits::PARTICIPANTS_PER_ROOM_MAX);
-    }
-    if let Some(max) = change.peer_to_peer_max {
-        meta.direct.participants_max = max.min(limits::PEER_TO_PEER_MAX);
-    }
-    if let Some(ms) = change.empty_timeout_ms {
-        meta.empty_timeout_ms = ms.min(limits::EMPTY_TIMEOUT_MS_MAX);
-    }
-    if let Some(ms) = change.duration_ms_max {
-        meta.duration_ms_max = (ms != 0).then(|| ms.min(limits::CALL_MS_MAX));
-    }
-    let is_schedulable = matches!(meta.call.state, CallState::Scheduled | CallState::Created);
-    if let Some(at) = change.starts_at.filter(|_| is_schedulable) {
-        meta.starts_at = Some(at);
-    }
-    if let Some(spotlight) = &change.spotlight {
-        meta.spotlight.clone_from(spotlight);
-    }
-    rules::change(state, change);
 }

@@ -1,7 +1,7 @@
 //! Mutes and unmutes tracks.
 
 use crate::room::context::{Caller, Context};
-use crate::room::outbox::Reason;
+use crate::room::outbox::{Output, Reason};
 use crate::room::state::members::Member;
 use crate::room::state::tracks::Track;
 use shared::signal::{EdgeToClient, TrackSource};
@@ -73,8 +73,8 @@ pub(crate) fn settle(cx: &mut Context<'_>) {
         // An answer with the roster tells it already.
         let is_told = cx.outbox.replies.iter().any(|(told, reply)| *told == participant && reply.is_full());
         if let Some(socket) = member.socket.filter(|_| member.answered && !is_told) {
-            mids.into_iter()
-                .for_each(|mid| cx.outbox.send_client(socket, EdgeToClient::TrackMuted { mid, held: true }));
+            let message = |mid| EdgeToClient::TrackMuted { mid, held: true };
+            cx.outbox.muted.extend(mids.into_iter().map(|mid| Output::SendClient { socket, message: message(mid) }));
         }
     }
 }

@@ -4,9 +4,11 @@ use crate::room::context::{Caller, Context};
 use crate::room::handle::{adaptation, presence};
 use crate::room::outbox::{Reason, Reply};
 use crate::room::state::State;
+use crate::room::state::members::Member;
 use crate::room::state::resume_secrets::Mint;
 use crate::room::state::sessions::MediaState;
-use shared::{ErrorCode, ParticipantId, SessionId};
+use crate::room::state::sockets::Bearer;
+use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ResumeError {
@@ -48,6 +50,16 @@ pub(crate) fn resume(cx: &mut Context<'_>, caller: &Caller, claim: &Claim) -> Re
     let chat_after = chat_after.unwrap_or(0);
     cx.reply(participant, Reply::Resumed { in_reply_to: caller.id, transport_dead, chat_after, revision: *revision });
     Ok(())
+}
+
+/// The participant whose secret it is, among those with the identity of the token or secret that opened the socket.
+pub(crate) fn holder(state: &State, now: UnixMillis, bearer: &Bearer, secret: &str) -> ParticipantId {
+    let named = bearer.participant();
+    let opens = |member: &&Member| member.resume_secrets.open(now, secret);
+    match bearer {
+        Bearer::Token(_) => state.seats_of(named).find(opens).map_or_else(|| named.clone(), |member| member.id.clone()),
+        Bearer::Secret(_) => named.clone(),
+    }
 }
 
 /// Discards the secret that the client presented: a client that continues has read the answer to its `resume`.

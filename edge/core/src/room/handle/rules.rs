@@ -1,25 +1,8 @@
-//! Changes to the rules of a room, and what they end.
+//! Ends what the rules of a room no longer allow.
 
 use crate::room::state::State;
 use crate::room::state::tracks::Track;
 use shared::UnixMillis;
-use shared::signal::RoomChange;
-
-/// Takes over the changed rules.
-pub(crate) fn change(state: &mut State, change: &RoomChange) {
-    let Some(meta) = state.meta_mut() else { return };
-    let rules = &mut meta.rules;
-    let RoomChange { room_type, public, features, quality, duplicates, lobby, ref invited, .. } = *change;
-    rules.room_type = room_type.unwrap_or(rules.room_type);
-    rules.public = public.unwrap_or(rules.public);
-    rules.features = features.unwrap_or(rules.features);
-    rules.quality = quality.or(rules.quality);
-    rules.duplicates = duplicates.unwrap_or(rules.duplicates);
-    rules.lobby = lobby.unwrap_or(rules.lobby);
-    if let Some(invited) = invited {
-        rules.invited = invited.iter().cloned().collect();
-    }
-}
 
 /// Ends what the rules no longer allow: tracks of some sources, and a recording.
 pub(crate) fn enforce(state: &mut State, now: UnixMillis) {

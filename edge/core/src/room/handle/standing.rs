@@ -10,7 +10,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, ParticipantId, TrackId, UnixMillis, limits};
 
 pub(crate) fn standing_grants(state: &State, participant: &ParticipantId, token: Grants) -> Grants {
-    match (state.members.get(participant), state.standings.get(participant)) {
+    match (state.seats_of(participant).next(), state.standings.get(&participant.identity())) {
         (Some(member), _) => grants(&member.change, member.lost, token),
         (None, Some(standing)) => grants(&standing.change, standing.lost, token),
         (None, None) => token.in_force(),
@@ -19,8 +19,8 @@ pub(crate) fn standing_grants(state: &State, participant: &ParticipantId, token:
 
 /// Takes a participant's stored state, from the current member or from an earlier stay.
 pub(crate) fn take_known(state: &mut State, participant: &ParticipantId) -> Known {
-    let standing = state.standings.remove(participant);
-    match (state.members.get(participant), standing) {
+    let standing = state.standings.remove(&participant.identity());
+    match (state.seats_of(participant).next(), standing) {
         (Some(member), _) => {
             Known { change: member.change.clone(), by_guest: member.changed_by_guest, lost: member.lost }
         }
@@ -29,9 +29,15 @@ pub(crate) fn take_known(state: &mut State, participant: &ParticipantId) -> Know
     }
 }
 
-/// Changes a participant's grants in this room.
+/// Changes the grants of a participant's identity in this room: another seat would be a way around it.
 pub(crate) fn regrant(state: &mut State, now: UnixMillis, judge: Judge, participant: &ParticipantId, grants: Grants) {
-    let Some(member) = state.members.get_mut(participant) else { return };
+    for seat in state.seat_ids(participant) {
+        regrant_seat(state, now, judge, &seat, grants);
+    }
+}
+
+fn regrant_seat(state: &mut State, now: UnixMillis, judge: Judge, seat: &ParticipantId, grants: Grants) {
+    let Some(member) = state.members.get_mut(seat) else { return };
     // Others know the participant already, or must not.
     let grants = Grants { hidden: member.token.hidden, ..grants };
     match judge {
@@ -72,10 +78,11 @@ fn end_tracks(member: &mut Member) {
 
 /// Returns an error if a participant's token for `record` may no longer be used over HTTP.
 pub(crate) fn check_record_token(state: &State, participant: &ParticipantId) -> Result<(), ErrorCode> {
-    if state.bans.contains(participant) {
+    let identity = participant.identity();
+    if state.bans.contains(&identity) {
         return Err(ErrorCode::Banned);
     }
-    let (change, lost, token) = match (state.members.get(participant), state.standings.get(participant)) {
+    let (change, lost, token) = match (state.seats_of(participant).next(), state.standings.get(&identity)) {
         (Some(member), _) => (&member.change, member.lost, member.token),
         (None, Some(standing)) => (&standing.change, standing.lost, standing.token),
         (None, None) => return Ok(()),
@@ -88,7 +95,9 @@ pub(crate) fn check_record_token(state: &State, participant: &ParticipantId) -> 
 
 /// Keeps moderators' changes to a departing participant for their return.
 pub(crate) fn keep(state: &mut State, member: &Member) {
-    if member.change == ParticipantChange::default() && member.lost.is_none() {
+    // Another seat keeps them.
+    let is_kept = state.seats_of(&member.id).next().is_some();
+    if is_kept || member.change == ParticipantChange::default() && member.lost.is_none() {
         return;
     }
     if state.standings.len() >= limits::STANDINGS_PER_ROOM_MAX {
@@ -100,7 +109,7 @@ pub(crate) fn keep(state: &mut State, member: &Member) {
     let Member { change, token, order, changed_by_guest, lost, .. } = member;
     let standing =
         Standing { change: change.clone(), token: *token, order: *order, by_guest: *changed_by_guest, lost: *lost };
-    state.standings.insert(member.id.clone(), standing);
+    state.standings.insert(member.id.identity(), standing);
 }
 
 pub(crate) fn due(state: &mut State, participant: &ParticipantId) {

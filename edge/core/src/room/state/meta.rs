@@ -7,7 +7,7 @@ use crate::room::state::direct::Direct;
 use crate::room::state::rules::Rules;
 use serde::{Deserialize, Serialize};
 use shared::json::tagged;
-use shared::signal::LeaveReason;
+use shared::signal::{CallState, LeaveReason, RoomChange};
 use shared::sorted::{SortedMap, SortedSet};
 use shared::{NodeId, ParticipantId, SessionId, TrackId, UnixMillis, limits};
 
@@ -154,6 +154,36 @@ impl Meta {
 }
 
 impl Meta {
+    /// Takes over the changes to the room.
+    pub(crate) fn change(&mut self, change: &RoomChange) {
+        if let Some(locked) = change.locked {
+            self.locked = locked;
+        }
+        if let Some(metadata) = &change.metadata {
+            self.metadata.clone_from(metadata);
+        }
+        if let Some(max) = change.participants_max.and_then(|max| usize::try_from(max).ok()) {
+            self.participants_max = max.clamp(1, limits::PARTICIPANTS_PER_ROOM_MAX);
+        }
+        if let Some(max) = change.peer_to_peer_max {
+            self.direct.participants_max = max.min(limits::PEER_TO_PEER_MAX);
+        }
+        if let Some(ms) = change.empty_timeout_ms {
+            self.empty_timeout_ms = ms.min(limits::EMPTY_TIMEOUT_MS_MAX);
+        }
+        if let Some(ms) = change.duration_ms_max {
+            self.duration_ms_max = (ms != 0).then(|| ms.min(limits::CALL_MS_MAX));
+        }
+        let is_schedulable = matches!(self.call.state, CallState::Scheduled | CallState::Created);
+        if let Some(at) = change.starts_at.filter(|_| is_schedulable) {
+            self.starts_at = Some(at);
+        }
+        if let Some(spotlight) = &change.spotlight {
+            self.spotlight.clone_from(spotlight);
+        }
+        self.rules.change(change);
+    }
+
     /// The time at which the call ends by itself.
     pub(crate) fn ends_at(&self) -> Option<UnixMillis> {
         let started_at = self.call.started_at.filter(|_| !self.call.state.is_over())?;

@@ -1,9 +1,9 @@
 //! The rules of a room.
 
 use serde::{Deserialize, Serialize};
-use shared::ParticipantId;
-use shared::signal::{Duplicates, Features, QualityProfile, RoomType, TrackSource};
+use shared::signal::{Duplicates, Features, QualityProfile, RoomChange, RoomType, TrackSource};
 use shared::sorted::SortedSet;
+use shared::{ParticipantId, Region};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -13,6 +13,9 @@ pub(crate) struct Rules {
     pub(crate) features: Features,
     pub(crate) quality: Option<QualityProfile>,
     pub(crate) duplicates: Duplicates,
+    /// `None` for the region nearest to the first participant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<Region>,
     /// True if guests wait for a moderator.
     pub(crate) lobby: bool,
     pub(crate) invited: SortedSet<ParticipantId>,
@@ -21,6 +24,23 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) fn are_default(&self) -> bool {
         *self == Self::default()
+    }
+
+    pub(crate) fn change(&mut self, change: &RoomChange) {
+        let RoomChange { room_type, public, features, quality, duplicates, lobby, ref region, ref invited, .. } =
+            *change;
+        self.room_type = room_type.unwrap_or(self.room_type);
+        self.public = public.unwrap_or(self.public);
+        self.features = features.unwrap_or(self.features);
+        self.quality = quality.or(self.quality);
+        self.duplicates = duplicates.unwrap_or(self.duplicates);
+        self.lobby = lobby.unwrap_or(self.lobby);
+        if let Some(region) = region {
+            self.region = Some(region.clone()).filter(|region| region.as_str() != Region::NEAREST);
+        }
+        if let Some(invited) = invited {
+            self.invited = invited.iter().cloned().collect();
+        }
     }
 
     /// A private room is never listed.

@@ -9,6 +9,7 @@ use shared::{ParticipantId, Region, UnixMillis, limits};
 /// The socket's state through hibernation (under 2 KiB of JSON); it never changes.
 #[tagged("type")]
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all sockets are those of clients")]
 pub enum Attachment {
     Client {
         socket: SocketId,
@@ -82,6 +83,7 @@ pub(crate) enum Kind {
 
 /// The credential of a client's socket.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all sockets are opened with a token")]
 pub(crate) enum Bearer {
     Token(JoinClaims),
     /// The participant's resume secret, which opens their session and nothing else.
