@@ -87,7 +87,7 @@ pub(crate) fn benchmarks(tools: &Tools, flavour: Flavour) -> Task<'_> {
         for program in [Program::MediaNode, Program::TurnNode, Program::Storage] {
             command.args(["--bin", program.package()]);
         }
-        for bench in ["bench-sfu", "bench-turn", "bench-recording", "floor"] {
+        for bench in ["bench-sfu", "bench-turn", "bench-veth", "bench-recording", "floor"] {
             command.args(["--bin", bench]);
         }
         if flavour == Flavour::Release {
