@@ -12,6 +12,7 @@ pub mod plain_relay;
 pub mod process;
 pub mod publisher;
 pub mod relay;
+pub mod relayed;
 pub mod reporter;
 pub mod rounds;
 pub mod shape;

@@ -49,7 +49,6 @@ fn framed(data: &[u8]) -> Vec<u8> {
     [&CHANNEL.to_be_bytes(), &(data.len() as u16).to_be_bytes(), data].concat()
 }
 
-/// From the client.
 fn up(is_v6: bool, data: &[u8]) -> Packet {
     let [node, client, _] = addresses(is_v6);
     let (from, to) = ((client, 4_000), (node, LISTEN));
@@ -63,7 +62,6 @@ fn upwards(is_v6: bool, data: &[u8]) -> Packet {
     Packet { macs: (NODE_MAC, PEER_MAC), from, to, hops: 59, payload: data.to_vec() }
 }
 
-/// From the peer.
 fn down(is_v6: bool, data: &[u8]) -> Packet {
     let Packet { from, to, payload, .. } = upwards(is_v6, data);
     Packet { macs: (PEER_MAC, NODE_MAC), from: to, to: from, hops: 60, payload }

@@ -1,41 +1,27 @@
 //! Server CPU per relayed packet, ours, coturn's and the floor's: 50 clients with a channel each, up (client to peer) and
 //! down, one by one and in bursts of 8.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
-use load::clock::Pacer;
 use load::plain_relay::PlainRelay;
 use load::process;
-use load::relay::{Answer, Relay, RelayClient, coturn_version, credential};
+use load::relay::{Relay, coturn_version};
+use load::relayed::{
+    self, ARRIVAL, CLIENTS, HEADER_BYTES, PAYLOAD_BYTES, Pair, SERVER_CORE, SETTINGS, SINK_INTERVAL, count,
+};
 use load::rounds::{self, Options, median, rounded};
 use serde_json::json;
-use shared::turn_credential::TurnPolicy;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-use udp::{Counters, ReceiveBatch, SendBatch, Socket};
+use std::time::Duration;
+use udp::{ReceiveBatch, Socket};
 
-/// The measured server runs on this core, next to the other one, which sleeps.
-const SERVER_CORE: usize = 0;
-/// Clients and peers run on this one.
-const CLIENT_CORE: usize = 1;
 /// Most of coturn's CPU time that a relayed packet may cost.
 const RATIO_MAX: f64 = 1.0;
-/// More loss than this voids a round: a server that loses packets has less to do.
-const LOSS_MAX: f64 = 0.001;
 const WARM: Duration = Duration::from_millis(200);
-const CLIENTS: usize = 50;
-const CHANNEL: u16 = 0x4001;
-const PAYLOAD_BYTES: usize = 1_100;
-/// For all clients together: 400 each.
-const PACKETS_PER_S: u32 = 20_000;
-/// Poll interval of the sink; the sockets' buffers hold hundreds of times as much.
-const SINK_INTERVAL: Duration = Duration::from_millis(4);
-/// Every packet in flight has arrived by then.
-const ARRIVAL: Duration = Duration::from_millis(50);
 
 #[derive(Parser)]
 struct Arguments {
@@ -94,17 +80,11 @@ fn main() -> Result<()> {
     }
     // Children inherit the core they are started on.
     process::pin_to_core(SERVER_CORE)?;
-    let settings =
-        [("TURN_LOG", "warn"), ("TURN_ALLOCATIONS_PER_USER", "100"), ("TURN_P2P_BYTES_PER_SECOND", "1000000000")];
-    let ours = Setup::new(Relay::ours(&arguments.turn_node, &settings)?)?;
+    let ours = Setup::new(Relay::ours(&arguments.turn_node, &SETTINGS)?)?;
     let coturn = Setup::new(Relay::coturn(&arguments.coturn)?)?;
     let floor = Setup::plain()?;
     let peer = coturn_version(&arguments.coturn)?;
-    process::pin_to_core(CLIENT_CORE)?;
-    process::sleep_precisely();
-    if !process::be_prompt() {
-        eprintln!("without CAP_SYS_NICE the sender keeps its pace on a quiet machine only");
-    }
+    relayed::prepare_to_send()?;
     let time = Duration::from_millis(if arguments.options.smoke { 200 } else { 1_000 });
     let (ours, coturn, floor) = (ours.open()?, coturn.open()?, floor.open()?);
     let bench = Bench { ours, coturn, floor, time, is_strict: !arguments.options.smoke };
@@ -120,7 +100,6 @@ fn main() -> Result<()> {
     })
 }
 
-/// A running server.
 enum Program {
     Turn(Relay),
     Plain(PlainRelay),
@@ -156,15 +135,11 @@ impl Setup {
         let mut setup =
             Self { program: Program::Turn(relay), clients: Vec::new(), peers: Vec::new(), relayed: Vec::new() };
         for _ in 0..CLIENTS {
-            let peer = Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), false)?;
-            let mut client = RelayClient::new(address, credential(TurnPolicy::P2p, "bench", 3_600)?)?;
-            setup.relayed.push(client.allocated()?);
-            let bound = client.bind(CHANNEL, peer.local_address()?)?;
-            if bound != Answer::Success(None) {
-                bail!("no channel: {bound:?}");
-            }
-            setup.clients.push(Socket::take(client.socket)?);
+            let host = Ipv4Addr::LOCALHOST.into();
+            let Pair { client, peer, relayed } = Pair::bind(host, host, address)?;
+            setup.clients.push(client);
             setup.peers.push(peer);
+            setup.relayed.push(relayed);
         }
         Ok(setup)
     }
@@ -203,45 +178,25 @@ struct Server {
 impl Server {
     /// Sends packets through the server, and returns its CPU time per packet.
     fn round(&self, case: Case, time: Duration, is_strict: bool) -> Result<f64> {
-        self.send(case, WARM)?;
+        self.send(case, WARM);
         std::thread::sleep(ARRIVAL);
         let (cpu, before) = (process::cpu_ns(self.program.pid())?, self.sink.received(case));
-        let sent = self.send(case, time)?;
+        let sent = self.send(case, time);
         std::thread::sleep(ARRIVAL);
         let (cpu, received) = (process::cpu_ns(self.program.pid())? - cpu, self.sink.received(case) - before);
-        let lost = sent.saturating_sub(received) as f64 / sent.max(1) as f64;
-        if received == 0 || received > sent || (is_strict && lost > LOSS_MAX) {
-            bail!("{received} of {sent} packets came");
-        }
-        if is_strict && sent < u64::from(PACKETS_PER_S) * time.as_millis() as u64 / 1_000 * 9 / 10 {
-            bail!("only {sent} packets were sent in time");
-        }
+        relayed::check(sent, received, time, is_strict)?;
         Ok(cpu as f64 / received as f64)
     }
 
-    fn send(&self, case: Case, time: Duration) -> Result<u64> {
-        let (mut batch, mut counters) = (SendBatch::default(), Counters::default());
-        let mut packet = vec![0x55; 4 + PAYLOAD_BYTES];
-        packet[..2].copy_from_slice(&CHANNEL.to_be_bytes());
-        packet[2..4].copy_from_slice(&(PAYLOAD_BYTES as u16).to_be_bytes());
-        let (sockets, packet) = if case.up { (&self.clients, &packet[..]) } else { (&self.peers, &packet[4..]) };
-        let mut pacer = Pacer::new(Duration::from_secs(1) * case.burst as u32 / PACKETS_PER_S);
-        let (end, mut sent) = (Instant::now() + time, 0);
-        for place in (0..CLIENTS).cycle() {
-            if Instant::now() >= end {
-                break;
-            }
-            let socket = sockets.get(place).context("no such socket")?;
-            let to = if case.up { Some(self.program.address()) } else { self.relayed.get(place).copied() };
-            let to = to.context("no such address")?;
-            let mut sending = batch.sending(socket, &mut counters);
-            // One by one, as browsers send: a run would reach the server in one piece.
-            (0..case.burst).for_each(|_| sending.run(to, packet, packet.len()));
-            drop(sending);
-            sent += case.burst as u64;
-            pacer.wait();
+    fn send(&self, case: Case, time: Duration) -> u64 {
+        let packet = relayed::packet();
+        if case.up {
+            let to = self.program.address();
+            relayed::send(self.clients.iter().map(|client| (client, to)), &packet, case.burst, time)
+        } else {
+            let ends = self.peers.iter().zip(self.relayed.iter().copied());
+            relayed::send(ends, &packet[HEADER_BYTES..], case.burst, time)
         }
-        Ok(sent)
     }
 }
 
@@ -262,7 +217,7 @@ impl Sink {
         let thread = std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
             let mut batch = ReceiveBatch::default();
             while !stopped.load(Relaxed) {
-                count(&clients, PAYLOAD_BYTES + 4, &mut batch, &to_clients);
+                count(&clients, PAYLOAD_BYTES + HEADER_BYTES, &mut batch, &to_clients);
                 count(&peers, PAYLOAD_BYTES, &mut batch, &to_peers);
                 std::thread::sleep(SINK_INTERVAL);
             }
@@ -281,25 +236,6 @@ impl Drop for Sink {
         if let Some(thread) = self.thread.take() {
             // A panic there no longer matters.
             let _ = thread.join();
-        }
-    }
-}
-
-/// Counts the complete datagrams pending in these sockets.
-fn count(sockets: &[Socket], bytes: usize, batch: &mut ReceiveBatch, received: &AtomicU64) {
-    let mut counters = Counters::default();
-    for socket in sockets {
-        loop {
-            batch.clear();
-            if !matches!(batch.fill(socket, 0, usize::MAX, &mut counters), Ok(true)) {
-                break;
-            }
-            batch.for_each(|_, datagram| {
-                received.fetch_add(u64::from(datagram.len() == bytes), Relaxed);
-            });
-            if !batch.is_full() {
-                break;
-            }
         }
     }
 }

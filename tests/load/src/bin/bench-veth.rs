@@ -5,13 +5,14 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use load::clock::Pacer;
 use load::process;
-use load::relay::{Answer, Relay, RelayClient, coturn_version, credential};
+use load::relay::{Relay, coturn_version};
+use load::relayed::{
+    self, ARRIVAL, CLIENT_CORE, CLIENTS, HEADER_BYTES, PAYLOAD_BYTES, Pair, SERVER_CORE, SETTINGS, SINK_INTERVAL, count,
+};
 use load::rounds::{self, Options, median, rounded};
 use load::veth::{SERVER, Veth};
 use serde_json::json;
-use shared::turn_credential::TurnPolicy;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,23 +20,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use udp::{Counters, ReceiveBatch, SendBatch, Socket};
 
-const SERVER_CORE: usize = 0;
-const CLIENT_CORE: usize = 1;
 /// Most of coturn's cost that a packet may have in the kernel.
 const RATIO_MAX: f64 = 0.25;
 /// Use of the machine by others that voids a round.
 const OTHERS_MAX: f64 = 0.1;
 const LOOK: Duration = Duration::from_millis(300);
-/// More loss than this voids a round.
-const LOSS_MAX: f64 = 0.001;
-const CLIENTS: usize = 50;
-const CHANNEL: u16 = 0x4001;
-const PAYLOAD_BYTES: usize = 1_100;
-/// For all clients together.
-const PACKETS_PER_S: u32 = 20_000;
-const SINK_INTERVAL: Duration = Duration::from_millis(4);
-/// Every packet in flight has arrived by then.
-const ARRIVAL: Duration = Duration::from_millis(50);
 
 #[derive(Parser)]
 struct Arguments {
@@ -89,12 +78,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     process::pin_to_core(SERVER_CORE)?;
     let ours = |mode| {
-        let settings = [
-            ("TURN_XDP", mode),
-            ("TURN_LOG", "warn"),
-            ("TURN_ALLOCATIONS_PER_USER", "100"),
-            ("TURN_P2P_BYTES_PER_SECOND", "1000000000"),
-        ];
+        let settings: Vec<_> = SETTINGS.into_iter().chain([("TURN_XDP", mode)]).collect();
         Line::relayed(|veth| Relay::ours_behind(&arguments.turn_node, veth, &settings))
     };
     let lines = Lines {
@@ -107,11 +91,7 @@ fn main() -> Result<()> {
         is_strict: !arguments.options.smoke,
     };
     let peer = coturn_version(&arguments.coturn)?;
-    process::pin_to_core(CLIENT_CORE)?;
-    process::sleep_precisely();
-    if !process::be_prompt() {
-        eprintln!("without CAP_SYS_NICE the sender keeps its pace on a quiet machine only");
-    }
+    relayed::prepare_to_send()?;
     let results = arguments.options.measure(CASES, |case, _| lines.round(case), Round::line);
     results.print("turn", |_, rounds| {
         let ratio = rounded(median(rounds, |round| round.kernel / round.coturn), 3);
@@ -180,15 +160,8 @@ impl Line {
         let relay = start(&veth)?;
         let (mut clients, mut peers) = (Vec::new(), Vec::new());
         for _ in 0..CLIENTS {
-            let peer = Socket::bind((Ipv4Addr::new(10, 9, 0, 3), 0).into(), false)?;
-            let ip = Ipv4Addr::new(10, 9, 0, 2).into();
-            let mut client = RelayClient::at(ip, relay.address, credential(TurnPolicy::P2p, "bench", 3_600)?)?;
-            let relayed = client.allocated()?;
-            let bound = client.bind(CHANNEL, peer.local_address()?)?;
-            if bound != Answer::Success(None) {
-                bail!("no channel: {bound:?}");
-            }
-            let client = Socket::take(client.socket)?;
+            let [client, peer] = [2, 3].map(|host| Ipv4Addr::new(10, 9, 0, host).into());
+            let Pair { client, peer, relayed } = Pair::bind(client, peer, relay.address)?;
             // A call has two directions, and the kernel learns the neighbours from both.
             let (mut batch, mut counters) = (SendBatch::default(), Counters::default());
             for (socket, to, packet) in [(&client, relay.address, &[0x40, 1, 0, 1, 0][..]), (&peer, relayed, b"hello")]
@@ -211,7 +184,7 @@ impl Line {
         let clients = bind(Ipv4Addr::new(10, 9, 0, 2).into())?;
         let sinks = veth.at_server(|| bind(server))?;
         let to = sinks.iter().map(Socket::local_address).collect::<std::io::Result<_>>()?;
-        Self::new((clients, to), (sinks, PAYLOAD_BYTES + 4), None, veth)
+        Self::new((clients, to), (sinks, PAYLOAD_BYTES + HEADER_BYTES), None, veth)
     }
 
     fn new(
@@ -221,24 +194,15 @@ impl Line {
         veth: Veth,
     ) -> Result<Self> {
         let (received, stop) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
-        let (count, stopped) = (Arc::clone(&received), Arc::clone(&stop));
+        let (arrived, stopped) = (Arc::clone(&received), Arc::clone(&stop));
         std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
             process::pin_to_core(CLIENT_CORE)?;
-            let (mut batch, mut counters) = (ReceiveBatch::default(), Counters::default());
+            let mut batch = ReceiveBatch::default();
             // Only the line that is being measured has packets: the others rest.
             while !stopped.load(Relaxed) {
-                let before = count.load(Relaxed);
-                for socket in &sinks {
-                    while {
-                        batch.clear();
-                        matches!(batch.fill(socket, 0, usize::MAX, &mut counters), Ok(true))
-                    } {
-                        batch.for_each(|_, datagram| {
-                            count.fetch_add(u64::from(datagram.len() == bytes), Relaxed);
-                        });
-                    }
-                }
-                let is_idle = count.load(Relaxed) == before;
+                let before = arrived.load(Relaxed);
+                count(&sinks, bytes, &mut batch, &arrived);
+                let is_idle = arrived.load(Relaxed) == before;
                 std::thread::sleep(if is_idle { 5 * SINK_INTERVAL } else { SINK_INTERVAL });
             }
             anyhow::Ok(())
@@ -248,42 +212,19 @@ impl Line {
 
     /// Nanoseconds of the whole machine per packet.
     fn round(&self, burst: usize, time: Duration, is_strict: bool) -> Result<f64> {
-        self.send(burst, time / 10)?;
+        self.send(burst, time / 10);
         std::thread::sleep(ARRIVAL);
         let (before, idle, start) = (self.received.load(Relaxed), idle_ns()?, Instant::now());
-        let sent = self.send(burst, time)?;
+        let sent = self.send(burst, time);
         let busy = start.elapsed().as_nanos() as f64 * cores() - (idle_ns()? - idle);
         std::thread::sleep(ARRIVAL);
         let received = self.received.load(Relaxed) - before;
-        let lost = sent.saturating_sub(received) as f64 / sent.max(1) as f64;
-        if received == 0 || received > sent || (is_strict && lost > LOSS_MAX) {
-            bail!("{received} of {sent} packets came");
-        }
-        if is_strict && (sent as f64) < f64::from(PACKETS_PER_S) * time.as_secs_f64() * 0.9 {
-            bail!("only {sent} packets were sent in time");
-        }
+        relayed::check(sent, received, time, is_strict)?;
         Ok(busy / received as f64)
     }
 
-    fn send(&self, burst: usize, time: Duration) -> Result<u64> {
-        let (mut batch, mut counters) = (SendBatch::default(), Counters::default());
-        let mut packet = vec![0x55; 4 + PAYLOAD_BYTES];
-        packet[..2].copy_from_slice(&CHANNEL.to_be_bytes());
-        packet[2..4].copy_from_slice(&(PAYLOAD_BYTES as u16).to_be_bytes());
-        let mut pacer = Pacer::new(Duration::from_secs(1) * burst as u32 / PACKETS_PER_S);
-        let (end, mut sent) = (Instant::now() + time, 0);
-        for (client, to) in self.clients.iter().zip(&self.to).cycle() {
-            if Instant::now() >= end {
-                break;
-            }
-            let mut sending = batch.sending(client, &mut counters);
-            // One by one, as browsers send: a run would reach the server in one piece.
-            (0..burst).for_each(|_| sending.run(*to, &packet, packet.len()));
-            drop(sending);
-            sent += burst as u64;
-            pacer.wait();
-        }
-        Ok(sent)
+    fn send(&self, burst: usize, time: Duration) -> u64 {
+        relayed::send(self.clients.iter().zip(self.to.iter().copied()), &relayed::packet(), burst, time)
     }
 }
 
