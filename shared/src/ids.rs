@@ -1,5 +1,6 @@
 //! Newtypes for every id on the wire; every value is valid.
 
+use crate::limits;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -140,6 +141,12 @@ impl ParticipantId {
     #[must_use]
     pub fn seat(&self, number: usize) -> Option<Self> {
         if number == 1 { Some(self.clone()) } else { Self::parse(&format!("{self}{}{number}", Self::SEAT)).ok() }
+    }
+
+    /// The ids of all seats of this participant's identity, in order.
+    pub fn seats(&self) -> impl Iterator<Item = Self> + use<> {
+        let identity = self.identity();
+        (1..=limits::SEATS_PER_IDENTITY_MAX).filter_map(move |number| identity.seat(number))
     }
 }
 

@@ -207,8 +207,7 @@ impl State {
 
     /// The participants with the identity of this one, itself included: more than one only where the room admits them.
     pub(crate) fn seats_of(&self, participant: &ParticipantId) -> impl Iterator<Item = &Member> {
-        let identity = participant.identity();
-        (1..=limits::SEATS_PER_IDENTITY_MAX).filter_map(move |number| self.members.get(&identity.seat(number)?))
+        participant.seats().filter_map(|seat| self.members.get(&seat))
     }
 
     /// The ids in [`State::seats_of`], for a loop that changes them.

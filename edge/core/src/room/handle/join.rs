@@ -192,8 +192,7 @@ fn seat(state: &State, asker: &Asker<'_>, attempt: &AttemptId) -> Option<Partici
     if let Some(member) = own.or_else(lost) {
         return Some(member.id.clone());
     }
-    let mut all = (1..=limits::SEATS_PER_IDENTITY_MAX).filter_map(|number| identity.seat(number));
-    all.find(|seat| !state.members.contains(seat))
+    identity.seats().find(|seat| !state.members.contains(seat))
 }
 
 fn is_repeated(state: &State, participant: &ParticipantId, attempt: &AttemptId, offer: &Offer) -> bool {
