@@ -7,7 +7,7 @@ mod layout;
 mod maps;
 
 use crate::config::{Config, Xdp};
-use crate::own_addresses::{self, Own};
+use crate::own_addresses::Own;
 use anyhow::{Context, bail};
 use aya::programs::links::FdLink;
 use aya::programs::{self, XdpMode};
@@ -51,14 +51,14 @@ impl Mode {
 }
 
 /// Attaches the program if the settings ask for it; a host that forbids it relays all data by its sockets.
-pub(crate) fn start(config: &Config) -> Option<Kernel> {
+pub(crate) fn start(config: &Config, own: &[Own]) -> Option<Kernel> {
     let modes: &[Mode] = match config.xdp {
         Xdp::Off => return None,
         Xdp::Auto => &Mode::ALL,
         Xdp::Native => &[Mode::Native],
         Xdp::Generic => &[Mode::Generic],
     };
-    match attach(config, modes) {
+    match attach(config, own, modes) {
         Ok(kernel) => Some(kernel),
         Err(error) => {
             tracing::warn!(error = format!("{error:#}"), "the kernel relays nothing: all data goes through sockets");
@@ -67,13 +67,13 @@ pub(crate) fn start(config: &Config) -> Option<Kernel> {
     }
 }
 
-fn attach(config: &Config, modes: &[Mode]) -> anyhow::Result<Kernel> {
+fn attach(config: &Config, own: &[Own], modes: &[Mode]) -> anyhow::Result<Kernel> {
     // The program reads the host's clock.
     let offsets = std::fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
     if offsets.split_whitespace().any(|word| word.parse::<i64>().is_ok_and(|offset| offset != 0)) {
         bail!("this process has a time namespace of its own");
     }
-    let place = Place::find(config, &own_addresses::read().context("listing this host's addresses")?)?;
+    let place = Place::find(config, own)?;
     let mut program = Ebpf::load(PROGRAM).context("loading the program")?;
     let relay: &mut programs::Xdp = program.program_mut("relay").context("no program")?.try_into()?;
     relay.load().context("loading the program")?;

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::control::Control;
 use crate::kernel::{self, Kernel};
-use crate::own_addresses;
+use crate::own_addresses::{self, Own};
 use crate::pages::{FromEdge, Pages};
 use crate::shard::Shard;
 use crate::streams::{self, Entrance};
@@ -39,11 +39,12 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let tls = config.tls.clone().map(Tls::start).transpose().context("preparing TLS")?;
     let streams: Vec<TcpListener> =
         config.tcp_listen.iter().map(|address| node_shell::streams::listen(*address)).collect::<anyhow::Result<_>>()?;
-    let kernel = kernel::start(&config).map(Arc::new);
+    let own = own_addresses::read().context("listing this host's addresses")?;
+    let kernel = kernel::start(&config, &own).map(Arc::new);
     if let Some(kernel) = &kernel {
         pool.share_budgets(kernel.budgets());
     }
-    let (shards, entrance) = start_shards(&config, &pool, tls.as_ref(), kernel.as_ref())?;
+    let (shards, entrance) = start_shards(&config, &own, &pool, tls.as_ref(), kernel.as_ref())?;
     for listener in streams {
         tokio::spawn(entrance.clone().serve(listener));
     }
@@ -78,6 +79,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 /// Threads for datagrams, and as many for streams if there is a listener for them.
 fn start_shards(
     config: &Config,
+    own: &[Own],
     pool: &Pool,
     tls: Option<&Tls>,
     kernel: Option<&Arc<Kernel>>,
@@ -85,8 +87,7 @@ fn start_shards(
     let mut nonce_seed = [0; 20];
     getrandom::fill(&mut nonce_seed).context("asking the operating system for randomness")?;
     let relayed: Vec<IpAddr> = [config.relay.v4, config.relay.v6].into_iter().flatten().collect();
-    let own = own_addresses::read().context("listing this host's addresses")?;
-    let mut own: Vec<IpAddr> = own.into_iter().map(|own| own.ip).collect();
+    let mut own: Vec<IpAddr> = own.iter().map(|own| own.ip).collect();
     own.extend(
         [config.listen.ip()].into_iter().chain([config.relay_bind.v4, config.relay_bind.v6].into_iter().flatten()),
     );

@@ -197,6 +197,7 @@ impl Allocation {
 
     /// A channel's data as the kernel may relay it: between two UDP ends of one family, from a budget that it shares.
     pub(crate) fn flow(&self, number: u16, now: Instant) -> Option<(Flow, Until)> {
+        let budget = self.share.shared_budget()?;
         let peer = self.peer_of_channel(number, now).filter(|_| self.expires_at > now)?;
         let client = canonical(self.five_tuple.client);
         if self.five_tuple.is_stream() || self.transport != Transport::Udp || client.is_ipv4() != peer.is_ipv4() {
@@ -209,7 +210,7 @@ impl Allocation {
         let to_client =
             permission.filter(|permission| permission.expires_at > now).map(|it| it.expires_at.min(to_peer));
         let relay_port = self.relayed.port();
-        let flow = Flow { client, channel: number, relay_port, peer, budget: self.share.shared_budget()? };
+        let flow = Flow { client, channel: number, relay_port, peer, budget };
         Some((flow, Until { to_peer: Some(to_peer), to_client }))
     }
 
